@@ -1,0 +1,104 @@
+"""The whole configuration as one frozen value, and what it means across sections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from syndicate.config.sections import (
+    Admin,
+    Bounce,
+    Delivery,
+    Digest,
+    Dkim,
+    Feed,
+    Privacy,
+    Relay,
+    Section,
+    Service,
+    Site,
+    Throttle,
+)
+from syndicate.config.sources import Source
+from syndicate.errors import UnknownNameError
+
+
+class Settings(Section):
+    """All of config.toml. ``base`` is the folder that relative paths start from: the file's own."""
+
+    base: Path = Field(default=Path(), exclude=True)
+    site: Site = Site()
+    service: Service = Service()
+    source: dict[str, Source] = {}
+    feed: dict[str, Feed] = {}
+    digest: dict[str, Digest] = {}
+    delivery: Delivery = Delivery()
+    smtp: tuple[Relay, ...] = ()
+    throttle: dict[str, Throttle] = {}
+    dkim: Dkim = Dkim()
+    bounce: Bounce = Bounce()
+    privacy: Privacy = Privacy()
+    admin: Admin = Admin()
+
+    def path(self, path: Path) -> Path:
+        """Resolve a path of the configuration against its folder."""
+        return path if path.is_absolute() else self.base / path
+
+    @property
+    def database_url(self) -> str:
+        """The database's address, a relative SQLite file laid in the configuration's folder."""
+        url = self.service.database
+        prefix = "sqlite:///"
+        if url.startswith(prefix) and not url.startswith(prefix + "/") and url != prefix + ":memory:":
+            return f"{prefix}{(self.base / url.removeprefix(prefix)).resolve()}"
+        return url
+
+    @property
+    def database_path(self) -> Path | None:
+        """The SQLite file, or None for another database."""
+        url = self.database_url
+        return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+    @property
+    def secret_key_path(self) -> Path:
+        """``secret.key``: beside the database, or beside the configuration when that is a server."""
+        path = self.service.secret_key_file
+        if path.is_absolute():
+            return path
+        return (self.database_path.parent if self.database_path else self.base) / path
+
+    @property
+    def feeds_path(self) -> Path:
+        return self.path(self.service.feeds_dir)
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain of Message-ID and List-Id: that of the From address, else the site's host."""
+        address = self.delivery.from_.rpartition("<")[2].rstrip("> ")
+        return address.rpartition("@")[2].lower() or urlsplit(self.site.url).hostname or "localhost.example"
+
+    def named_digest(self, name: str) -> Digest:
+        """The digest of that name. Raises UnknownNameError naming those there are."""
+        return _named(self.digest, name, "digest")
+
+    def named_feed(self, name: str) -> Feed:
+        """The feed of that name. Raises UnknownNameError naming those there are."""
+        return _named(self.feed, name, "feed")
+
+    def digest_title(self, name: str) -> str:
+        """What readers see as the digest's name."""
+        return self.named_digest(name).title or self.site.title or name
+
+
+_T = TypeVar("_T")
+
+
+def _named(table: dict[str, _T], name: str, what: str) -> _T:
+    try:
+        return table[name]
+    except KeyError:
+        known = ", ".join(sorted(table)) or "none"
+        raise UnknownNameError(f"there is no {what} {name!r} in the configuration; there is: {known}") from None

@@ -1,0 +1,117 @@
+"""Opens the database: SQLite (WAL, full fsync, BEGIN IMMEDIATE) or PostgreSQL, behind two kinds of transaction.
+
+``write()`` takes the write lock at its start, so nothing read inside can be stale; ``read()`` sees one snapshot.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlmodel import Session
+
+from syndicate.errors import StoreBusyError, StoreError
+
+BUSY_TIMEOUT = timedelta(seconds=30)
+_READ = "syndicate_read"
+
+
+class Database:
+    """One open database. ``dialect`` is ``sqlite`` or ``postgresql``; ``label`` names it without its password."""
+
+    def __init__(self, url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT, pool_size: int = 5) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise StoreError(f"{url!r} is no database address; expected sqlite:///FILE or postgresql://…") from error
+        self.label = parsed.render_as_string(hide_password=True)
+        name = parsed.get_backend_name()
+        if name not in {"sqlite", "postgresql"}:
+            raise StoreError(f"{self.label}: the ledger lives in SQLite or PostgreSQL, not in {name}")
+        self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if name == "sqlite" else "postgresql"
+        options: dict[str, Any] = {}
+        if self.dialect == "sqlite":
+            options["connect_args"] = {"timeout": busy_timeout.total_seconds(), "check_same_thread": False}
+        else:
+            options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+        try:
+            self.engine: Engine = create_engine(parsed, pool_size=pool_size, max_overflow=20, **options)
+        except NoSuchModuleError as error:
+            raise StoreError(f"{self.label}: no driver for this address is installed") from error
+        if self.dialect == "sqlite":
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that writes: committed at the end, rolled back on any error.
+
+        Raises StoreBusyError when another process holds the lock too long, StoreError for what the driver says.
+        """
+        with self.errors(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One snapshot for reading; never waits for a writer."""
+        level = "REPEATABLE READ" if self.dialect == "postgresql" else None
+        options: dict[str, Any] = {_READ: True} | ({"isolation_level": level} if level else {})
+        with self.errors(), self.engine.connect().execution_options(**options) as connection, Session(connection) as session:
+            yield session
+            session.rollback()
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn the driver's exceptions into ours; a ProgrammingError stays, since it is a bug of this program."""
+        try:
+            yield
+        except OperationalError as error:
+            reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+            if "locked" in reason or "busy" in reason:
+                raise StoreBusyError(
+                    f"{self.label} is locked by another process for more than {BUSY_TIMEOUT.seconds} s ({reason}); "
+                    "look for another `syndicate` that runs on it"
+                ) from error
+            raise StoreError(f"{self.label}: {reason}") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise StoreError(f"{self.label}: the connection broke ({error.orig})") from error
+            raise
+        except TimeoutError as error:
+            raise StoreError(f"{self.label}: {error}") from error
+        except SQLAlchemyError:
+            raise
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own BEGIN is deferred and comes late; ours are written out in _begin_sqlite.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # A second process that opens a new file at the same moment finds it locked while it becomes WAL: try again.
+    for attempt in range(50):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            break
+        except Exception:  # the driver's class is not known here; the last one is raised
+            if attempt == 49:  # noqa: PLR2004 - the last of the 50 tries above
+                raise
+            time.sleep(0.1)
+    cursor.execute("PRAGMA synchronous = FULL")  # the ledger must survive a power cut
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA cache_size = -16000")
+    cursor.execute("PRAGMA temp_store = MEMORY")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read = connection.get_execution_options().get(_READ)
+    connection.exec_driver_sql("BEGIN" if read else "BEGIN IMMEDIATE")
