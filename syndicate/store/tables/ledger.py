@@ -1,0 +1,107 @@
+"""The ledger: issues, their editions and cohorts, and one row for each delivery."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from syndicate.model import DeliveryState, IssueState
+from syndicate.store.columns import CanonicalJson, one_of
+from syndicate.store.tables.fields import BIG_ID, NEVER_REUSED, json_field, reference, time_field
+
+
+class IssueRow(SQLModel, table=True):
+    """One dated run of a digest. ``final_counts`` keeps the ledger's sums after its rows were pruned."""
+
+    __tablename__ = "issues"
+    __table_args__ = (
+        UniqueConstraint("digest", "period", name="uq_issues_digest_period"),
+        one_of("state", IssueState, "ck_issues_state"),
+        CheckConstraint("recipients >= 0", name="ck_issues_recipients"),
+        Index("ix_issues_state", "state"),
+        NEVER_REUSED,
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    digest: str
+    period: str
+    state: str
+    reason: str | None = None
+    subject: str = ""
+    max_seq: int = 0
+    recipients: int = 0
+    composed_at: datetime = time_field(index=True)
+    started_at: datetime | None = time_field(optional=True)
+    finished_at: datetime | None = time_field(optional=True)
+    final_counts: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))
+
+
+class EditionRow(SQLModel, table=True):
+    """One rendering of an issue. ``message`` holds finished MIME bytes with slots; None once pruned."""
+
+    __tablename__ = "editions"
+    __table_args__ = (UniqueConstraint("issue_id", "key", name="uq_editions_issue_key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int = reference("issues.id")
+    key: str
+    language: str
+    subject: str
+    articles: Any = json_field("[]")  # [{"id", "version", "role"}], role "full" or "headline"
+    message: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    recipients: int = 0
+    composed_at: datetime = time_field()
+
+
+class CohortRow(SQLModel, table=True):
+    """The subscriptions of one issue that were considered alike, as they stood at the freeze, and what they got.
+
+    It is how one INSERT freezes a million deliveries, and afterwards the evidence for ``why``.
+    """
+
+    __tablename__ = "cohorts"
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int = reference("issues.id", index=True)
+    edition_id: int = reference("editions.id", index=True)
+    cursor: int
+    first: bool
+    topics: Any = json_field()
+    carry: Any = json_field("[]")
+    language: str  # the subscribers' own choice, "" = none
+    left_over: Any = json_field("[]")
+    recipients: int = 0
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One issue to one subscriber: the row in the ledger. Marked ``sending`` durably before its data leaves."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("issue_id", "subscriber_id", name="uq_deliveries_issue_subscriber"),
+        one_of("state", DeliveryState, "ck_deliveries_state"),
+        CheckConstraint("attempts >= 0", name="ck_deliveries_attempts"),
+        Index("ix_deliveries_issue_state", "issue_id", "state", "due_at"),
+        Index("ix_deliveries_subscriber", "subscriber_id"),
+        Index(
+            "ix_deliveries_sending",
+            "holder",
+            sqlite_where=text("state = 'sending'"),
+            postgresql_where=text("state = 'sending'"),
+        ),
+        NEVER_REUSED,
+    )
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    issue_id: int = reference("issues.id")
+    edition_id: int | None = reference("editions.id", ondelete="SET NULL", optional=True)
+    cohort_id: int | None = reference("cohorts.id", ondelete="SET NULL", optional=True)
+    subscriber_id: int | None = reference("subscribers.id", ondelete="SET NULL", optional=True)
+    state: str
+    reason: str | None = None
+    attempts: int = 0
+    due_at: datetime = time_field()
+    holder: str | None = None
+    marked_at: datetime | None = time_field(optional=True)
+    finished_at: datetime | None = time_field(optional=True)
+    relay: str | None = None
+    reply_code: int | None = None
+    reply: str | None = None
+    resolved: bool = False

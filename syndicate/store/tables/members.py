@@ -1,0 +1,106 @@
+"""People, their subscriptions and consent, and who is never written to."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from syndicate.model import DeliveryState, Frequency, SubscriptionState
+from syndicate.store.columns import one_of
+from syndicate.store.tables.fields import NEVER_REUSED, json_field, reference, time_field
+
+
+class SubscriberRow(SQLModel, table=True):
+    """A person. ``email_key`` is the compared form, ``email_hash`` its keyed hash (what suppressions are kept under)."""
+
+    __tablename__ = "subscribers"
+    __table_args__ = (
+        UniqueConstraint("email_key", name="uq_subscribers_email_key"),
+        Index("ix_subscribers_email_hash", "email_hash"),
+        Index("ix_subscribers_domain", "domain"),
+        NEVER_REUSED,
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    email: str
+    email_key: str
+    email_hash: str
+    domain: str
+    name: str = ""
+    language: str | None = None
+    timezone: str | None = None
+    created_at: datetime = time_field()
+
+
+class SubscriptionRow(SQLModel, table=True):
+    """One subscriber's subscription to one digest; see ``model.Subscription`` for cursor, first, topics and carry."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        UniqueConstraint("subscriber_id", "digest", name="uq_subscriptions_subscriber_digest"),
+        one_of("state", SubscriptionState, "ck_subscriptions_state"),
+        one_of("frequency", Frequency, "ck_subscriptions_frequency"),
+        CheckConstraint("cursor >= 0", name="ck_subscriptions_cursor"),
+        Index("ix_subscriptions_due", "digest", "state", "frequency", "cursor"),
+        NEVER_REUSED,
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = reference("subscribers.id")
+    digest: str
+    state: str
+    frequency: str
+    topics: Any = json_field('{"*":0}')
+    cursor: int = 0
+    first: bool = True
+    carry: Any = json_field("[]")
+    created_at: datetime = time_field()
+    confirmed_at: datetime | None = time_field(optional=True)
+    unsubscribed_at: datetime | None = time_field(optional=True)
+
+
+class ConsentEventRow(SQLModel, table=True):
+    """Proof of consent and its end: what happened to a subscription, when, by which way, under which words."""
+
+    __tablename__ = "consent_events"
+    id: int | None = Field(default=None, primary_key=True)
+    subscription_id: int = reference("subscriptions.id", index=True)
+    event: str
+    at: datetime = time_field()
+    via: str  # page, one_click, cli, import, mail, api
+    detail: Any = json_field()
+
+
+class ConfirmationRow(SQLModel, table=True):
+    """A confirmation mail (double opt-in) to be sent, and what became of it."""
+
+    __tablename__ = "confirmations"
+    __table_args__ = (
+        one_of("state", DeliveryState, "ck_confirmations_state"),
+        Index("ix_confirmations_due", "state", "due_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    subscription_id: int = reference("subscriptions.id", index=True)
+    state: str
+    attempts: int = 0
+    due_at: datetime = time_field()
+    holder: str | None = None
+    marked_at: datetime | None = time_field(optional=True)
+    finished_at: datetime | None = time_field(optional=True)
+    reply: str | None = None
+    created_at: datetime = time_field()
+
+
+class SuppressionRow(SQLModel, table=True):
+    """An address (by keyed hash) or a whole domain never to be written to, and why."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (
+        UniqueConstraint("scope", "value", name="uq_suppressions_scope_value"),
+        one_of("scope", ("address", "domain"), "ck_suppressions_scope"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    scope: str
+    value: str
+    reason: str
+    note: str = ""
+    created_at: datetime = time_field()

@@ -1,0 +1,44 @@
+"""What processes share: facts, counters, schedules, and who is sending."""
+
+from datetime import datetime
+
+from sqlmodel import Field, SQLModel
+
+from syndicate.store.tables.fields import time_field
+
+
+class MetaRow(SQLModel, table=True):
+    """Single facts about this database."""
+
+    __tablename__ = "meta"
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class CounterRow(SQLModel, table=True):
+    """Numbers that only grow. The row's lock, held until commit, makes numbers visible in order."""
+
+    __tablename__ = "counters"
+    name: str = Field(primary_key=True)
+    value: int
+
+
+class ScheduleRow(SQLModel, table=True):
+    """What is due when. Any process may act: ``due_at`` is claimed by a conditional UPDATE."""
+
+    __tablename__ = "schedules"
+    name: str = Field(primary_key=True)  # "digest/NAME/daily", "upkeep"
+    rule_hash: str
+    due_at: datetime = time_field(index=True)
+    ran_at: datetime | None = time_field(optional=True)
+
+
+class HolderRow(SQLModel, table=True):
+    """A process that sends, and when it last showed life; what a dead one held is taken over."""
+
+    __tablename__ = "holders"
+    holder: str = Field(primary_key=True)
+    host: str
+    pid: int
+    started_at: datetime = time_field()
+    seen_at: datetime = time_field()
