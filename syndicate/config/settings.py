@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -32,12 +33,12 @@ class Settings(Section):
     base: Path = Field(default=Path(), exclude=True)
     site: Site = Site()
     service: Service = Service()
-    source: dict[str, Source] = {}
-    feed: dict[str, Feed] = {}
-    digest: dict[str, Digest] = {}
+    source: dict[str, Source] = Field(default_factory=dict)
+    feed: dict[str, Feed] = Field(default_factory=dict)
+    digest: dict[str, Digest] = Field(default_factory=dict)
     delivery: Delivery = Delivery()
     smtp: tuple[Relay, ...] = ()
-    throttle: dict[str, Throttle] = {}
+    throttle: dict[str, Throttle] = Field(default_factory=dict)
     dkim: Dkim = Dkim()
     bounce: Bounce = Bounce()
     privacy: Privacy = Privacy()
@@ -87,6 +88,10 @@ class Settings(Section):
     def named_feed(self, name: str) -> Feed:
         """The feed of that name. Raises UnknownNameError naming those there are."""
         return _named(self.feed, name, "feed")
+
+    def digest_zone(self, name: str) -> ZoneInfo:
+        """The zone in which a digest's days and hours are counted."""
+        return ZoneInfo(self.named_digest(name).timezone or self.site.timezone)
 
     def digest_title(self, name: str) -> str:
         """What readers see as the digest's name."""

@@ -8,14 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from syndicate.config.durations import Duration, Size
-from syndicate.config.sections import Section, not_yet, zone_name
+from syndicate.config.durations import Duration, Interval, Size
+from syndicate.config.section import Section
+from syndicate.config.values import not_yet, zone_name
 
 
 class SourceBase(Section):
     """What every source has."""
 
-    poll_interval: Duration = timedelta(minutes=5)
+    poll_interval: Interval = Field(default=timedelta(minutes=5), description="How often the source is read")
     publisher: str | None = Field(default=None, description="For articles that name none")
     language: str | None = Field(default=None, description="For articles that name none; default: the site's")
     timezone: str | None = Field(default=None, description="Of dates without a zone; default: the site's")
@@ -30,39 +31,41 @@ class SourceBase(Section):
 class FolderSource(SourceBase):
     """``type = "folder"``: Markdown and HTML files with front matter, in a folder and the folders in it."""
 
-    type: Literal["folder"]
-    path: Path
-    patterns: tuple[str, ...] = ("*.md", "*.markdown", "*.html", "*.htm")
+    type: Literal["folder"] = Field(description="Files in a folder and the folders in it")
+    path: Path = Field(description="The folder")
+    patterns: tuple[str, ...] = Field(
+        default=("*.md", "*.markdown", "*.html", "*.htm"), min_length=1, description="Which files are articles"
+    )
 
 
 class Columns(Section):
     """``[source.NAME.columns]``: ours = theirs. Only ``id`` and ``title`` are needed."""
 
-    id: str
-    title: str
-    url: str | None = None
-    html: str | None = None
-    markdown: str | None = None
-    text: str | None = None
-    summary: str | None = None
-    author: str | None = None
-    publisher: str | None = None
-    category: str | None = None
-    tags: str | None = None
-    date: str | None = None
-    published_at: str | None = None
-    updated: str | None = None
-    updated_at: str | None = None
-    expires: str | None = None
-    withdrawn: str | None = None
-    pinned: str | None = None
-    kind: str | None = None
-    image: str | None = None
-    image_alt: str | None = None
-    language: str | None = None
-    comments: str | None = None
-    comments_url: str | None = None
-    popularity: str | None = None
+    id: str = Field(description="What identifies an article there")
+    title: str = Field(description="Headline")
+    url: str | None = Field(default=None, description="Address of the article on the site")
+    html: str | None = Field(default=None, description="Body as HTML; or markdown, or text")
+    markdown: str | None = Field(default=None, description="Body as Markdown")
+    text: str | None = Field(default=None, description="Body as plain text")
+    summary: str | None = Field(default=None, description="Standfirst")
+    author: str | None = Field(default=None, description="Author, or several")
+    publisher: str | None = Field(default=None, description="Publisher")
+    category: str | None = Field(default=None, description="Category (section)")
+    tags: str | None = Field(default=None, description="Tags, separated by commas or as JSON")
+    date: str | None = Field(default=None, description="Publication time; the same as published_at")
+    published_at: str | None = Field(default=None, description="Publication time; in the future: waits until then")
+    updated: str | None = Field(default=None, description="Time of the last edit; the same as updated_at")
+    updated_at: str | None = Field(default=None, description="Time of the last edit")
+    expires: str | None = Field(default=None, description="Not in feeds and digests after this time")
+    withdrawn: str | None = Field(default=None, description="True: taken back")
+    pinned: str | None = Field(default=None, description="True: stands first in digests")
+    kind: str | None = Field(default=None, description="article, column, notice or correction")
+    image: str | None = Field(default=None, description="Address of an image")
+    image_alt: str | None = Field(default=None, description="Its text for those who do not see it")
+    language: str | None = Field(default=None, description="Language tag")
+    comments: str | None = Field(default=None, description="Number of comments")
+    comments_url: str | None = Field(default=None, description="Address of the comments")
+    popularity: str | None = Field(default=None, description="A number; higher is read more")
 
     @model_validator(mode="after")
     def _one_body(self) -> Columns:
@@ -74,15 +77,15 @@ class Columns(Section):
 class DatabaseSource(SourceBase):
     """``type = "database"``: a table or query of any database that SQLAlchemy speaks to; only read."""
 
-    type: Literal["database"]
-    url: str
-    url_file: Path | None = None
-    table: str | None = None
-    query: str | None = None
+    type: Literal["database"] = Field(description="A table or query of a database; only read")
+    url: str = Field(min_length=1, repr=False, description="Address of the database, as SQLAlchemy writes it")
+    url_file: Path | None = Field(default=None, description="A file that holds the address")
+    table: str | None = Field(default=None, description="The table or view of the articles; or query")
+    query: str | None = Field(default=None, description="A SELECT that gives the articles; or table")
     cursor: str | None = Field(default=None, description="A column that grows when a row is new or changed")
     overlap: Duration = Field(default=timedelta(minutes=5), description="How long a transaction of theirs may take")
-    full_interval: Duration = Field(default=timedelta(hours=1), description="How often removed rows are looked for")
-    columns: Columns
+    full_interval: Interval = Field(default=timedelta(hours=1), description="How often removed rows are looked for")
+    columns: Columns = Field(description="[source.NAME.columns], see below")
 
     @model_validator(mode="after")
     def _one_origin(self) -> DatabaseSource:

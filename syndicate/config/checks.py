@@ -1,0 +1,101 @@
+"""What sections must mean to each other: the errors that no section shows by itself. Warnings: ``doubts.py``.
+
+Each rule is one function that yields faults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from syndicate.config.reading import Reading
+from syndicate.config.wording import Fault, shown
+
+
+def cross_faults(reading: Reading) -> list[Fault]:
+    """Every error between sections."""
+    return [fault for rule in _RULES for fault in rule(reading)]
+
+
+def _site_is_named(reading: Reading) -> Iterator[Fault]:
+    if not (reading.names("feed") or reading.names("digest")):
+        return
+    if not reading.settings.site.title:
+        yield Fault(("site", "title"), "missing; expected the paper's name, since there is a feed or digest")
+    if not reading.settings.site.url:
+        yield Fault(("site", "url"), "missing; expected the site's address, since there is a feed or digest")
+
+
+def _selected_sources_exist(reading: Reading) -> Iterator[Fault]:
+    known = reading.names("source")
+    for section in ("feed", "digest"):
+        for name, entry in getattr(reading.settings, section).items():
+            for source in entry.sources:
+                if source not in known:
+                    there = ", ".join(known) or "none"
+                    yield Fault((section, name, "sources"), f"there is no source {shown(source)}; there is: {there}")
+
+
+def _digests_have_a_sender(reading: Reading) -> Iterator[Fault]:
+    without = [name for name, digest in reading.settings.digest.items() if not digest.from_]
+    if without and not reading.settings.delivery.from_:
+        yield Fault(
+            ("delivery", "from"),
+            f"missing; expected a sender such as {shown('The Harbour Courier <news@courier.example>')} "
+            f"for the digest {', '.join(without)}",
+        )
+
+
+def _smtp_has_a_relay(reading: Reading) -> Iterator[Fault]:
+    if reading.settings.delivery.transport == "smtp" and not reading.given.get("smtp"):
+        yield Fault(("smtp",), "missing; expected at least one [[smtp]] with a host, since delivery.transport is smtp")
+
+
+def _relays_differ(reading: Reading) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for at, relay in enumerate(reading.settings.smtp):
+        if relay.label in seen:
+            yield Fault(("smtp", at, "name"), f"expected a name of its own: {shown(relay.label)} is taken")
+        seen.add(relay.label)
+
+
+def _log_ins_are_whole(reading: Reading) -> Iterator[Fault]:
+    for at, relay in enumerate(reading.settings.smtp):
+        if relay.username and relay.password is None and relay.password_file is None:
+            yield Fault(("smtp", at, "password"), "missing; expected password or password_file beside username")
+        if relay.password is not None and not relay.username:
+            yield Fault(("smtp", at, "username"), "missing; expected the name that the password belongs to")
+
+
+def _rhythms_agree(reading: Reading) -> Iterator[Fault]:
+    for name, digest in reading.settings.digest.items():
+        path = ("digest", name)
+        given = digest.model_fields_set
+        if digest.schedule:
+            for key in sorted(given & {"frequencies", "default_frequency"}):
+                yield Fault((*path, key), f"expected either schedule or {key}: a schedule is one rhythm for all")
+        elif digest.default_frequency and digest.default_frequency not in digest.frequencies:
+            offered = ", ".join(frequency.value for frequency in digest.frequencies)
+            yield Fault(
+                (*path, "default_frequency"),
+                f"expected one of frequencies ({offered}), not {shown(digest.default_frequency.value)}",
+            )
+
+
+def _offered_topics_are_some(reading: Reading) -> Iterator[Fault]:
+    for name, digest in reading.settings.digest.items():
+        if "topics" in digest.model_fields_set and not digest.topics:
+            yield Fault(
+                ("digest", name, "topics"), "offers no topics; name some, or leave the key out: then all get all"
+            )
+
+
+_RULES: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
+    _site_is_named,
+    _selected_sources_exist,
+    _digests_have_a_sender,
+    _smtp_has_a_relay,
+    _relays_differ,
+    _log_ins_are_whole,
+    _rhythms_agree,
+    _offered_topics_are_some,
+)

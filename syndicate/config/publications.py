@@ -1,0 +1,144 @@
+"""The sections of what is published: ``[feed.NAME]``, ``[digest.NAME]``, and the selection of articles both share."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from syndicate.config.crontab import crontab_line
+from syndicate.config.durations import Duration, Interval
+from syndicate.config.section import Section, Whole, later
+from syndicate.config.values import not_yet, sender, zone_name
+from syndicate.model import FeedFormat, Frequency
+
+PER = Literal["category", "author", "tag", "source", "language"]
+WEEKDAYS = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class Selection(Section):
+    """Which articles: all that match every list given; an empty list takes all."""
+
+    sources: tuple[str, ...] = Field(default=(), description="Only articles of these sources")
+    categories: tuple[str, ...] = Field(default=(), description="Only articles of these categories")
+    tags: tuple[str, ...] = Field(default=(), description="Only articles with one of these tags")
+    authors: tuple[str, ...] = Field(default=(), description="Only articles by one of these authors")
+    languages: tuple[str, ...] = Field(default=(), description="Only articles in these languages")
+
+
+class Feed(Selection):
+    """``[feed.NAME]``: one published selection of articles."""
+
+    title: str | None = Field(
+        default=None, description="By default the site's title, with the feed's name if there are several"
+    )
+    description: str | None = Field(default=None, description="By default the site's description")
+    formats: tuple[FeedFormat, ...] = Field(
+        default=tuple(FeedFormat), min_length=1, description="The documents that are written"
+    )
+    max_items: Whole = Field(default=50, ge=1, le=10_000, description="The newest so many articles")
+    content: Literal["full", "summary"] = Field(default="full", description="Whole articles, or their summaries only")
+    ttl: Interval = Field(default=timedelta(minutes=30), description="How often readers should ask")
+    per: tuple[PER, ...] = later((), "B", "Also one feed for each category, author …")
+    archive: bool = later(default=False, issue="B", description="Older entries in archive documents (RFC 5005)")
+    hub: str | tuple[str, ...] | None = later(None, "B", "WebSub hubs to announce changes to")
+    fold: str | None = later(None, "G", "Show one article of each story")
+
+    @field_validator("formats")
+    @classmethod
+    def _once(cls, value: tuple[FeedFormat, ...]) -> tuple[FeedFormat, ...]:
+        return tuple(dict.fromkeys(value))
+
+
+class Digest(Selection):
+    """``[digest.NAME]``: a recurring newsletter."""
+
+    title: str | None = Field(default=None, description="By default the site's title")
+    description: str = Field(default="", description="What the sign-up page says of it")
+    frequencies: tuple[Frequency, ...] = Field(
+        default=(Frequency.DAILY,), min_length=1, description="What readers may choose from"
+    )
+    default_frequency: Frequency | None = Field(default=None, description="By default the first of frequencies")
+    send_at: str = Field(
+        default="07:30",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="Time of day of daily, weekly and monthly issues",
+        json_schema_extra={"expected": 'a time of day in quotes such as "07:30"'},
+    )
+    weekly_on: WEEKDAYS = Field(default="monday", description="Day of weekly issues")
+    monthly_on: Whole = Field(
+        default=1, ge=1, le=31, description="Day of monthly issues; in shorter months the last day"
+    )
+    timezone: str | None = Field(default=None, description="Zone of send_at and schedule; by default the site's")
+    schedule: str | None = Field(
+        default=None, description="A crontab line instead of frequencies: one rhythm for all; 0 and 7 are Sunday"
+    )
+    subject: str = Field(
+        default="{{ digest.title }}: {{ top.title }}",
+        min_length=1,
+        description="Subject of the mails, as a template",
+        json_schema_extra={"expected": "a text that is not empty"},
+    )
+    template: str = Field(
+        default="digest",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        description="Name of the template in templates_dir",
+        json_schema_extra={"expected": 'the name of a template, without folder and ending, such as "digest"'},
+    )
+    from_: str | None = Field(default=None, alias="from", description="Sender of this digest; by default delivery.from")
+    reply_to: str | None = Field(default=None, description="By default delivery.reply_to")
+    lookback: Duration = Field(default=timedelta(days=7), description="How far the first issue of a reader looks back")
+    min_items: Whole = Field(default=1, ge=1, description="With fewer new articles a reader's issue waits")
+    max_items: Whole = Field(default=12, ge=1, le=500, description="Most articles shown in full")
+    overflow: Literal["headlines", "carry", "drop"] = Field(
+        default="headlines", description="What happens to more: listed by title, kept for next time, left out"
+    )
+    catch_up: bool = Field(default=True, description="A run missed while the service was down is made up for, once")
+    approval: str = Field(default="none", description='"none": issues leave by themselves; "hold" comes later')
+    optin: Literal["double", "single"] = Field(default="double", description="Confirm by mail, or believe the form")
+    topics: tuple[str, ...] = Field(default=(), description="Categories or tags that readers may choose from")
+    corrections: str | None = later(None, "D", "How corrections of earlier articles are shown")
+    merge: str | None = later(None, "D", "One mail for several digests of one reader")
+    holidays: tuple[str, ...] = later((), "D", "Days without an issue")
+    grace: Duration | None = later(None, "D", "How long an article may still change before it is taken")
+    blocks: tuple[str, ...] = later((), "G", "Order and choice of the parts of the mail")
+    public: bool = later(default=True, issue="E", description="Show issues in the web archive")
+
+    _schedule = field_validator("schedule")(lambda value: value and crontab_line(value))
+    _senders = field_validator("from_", "reply_to")(lambda value: value and sender(value))
+
+    @field_validator("frequencies")
+    @classmethod
+    def _once(cls, value: tuple[Frequency, ...]) -> tuple[Frequency, ...]:
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("topics")
+    @classmethod
+    def _topics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len({topic.casefold() for topic in value}) < len(value):
+            raise ValueError("expected each topic once (upper and lower case count as the same)")
+        if any(topic in {"", "*"} for topic in value):
+            raise ValueError('expected the names of categories or tags; "*" and the empty text are none')
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value == "subscriber":
+            raise not_yet(value, "a zone name, or leave the key out for the site's zone")
+        return zone_name(value) if value else value
+
+    @field_validator("approval")
+    @classmethod
+    def _approval(cls, value: str) -> str:
+        if value == "hold":
+            raise not_yet(value, '"none"')
+        if value != "none":
+            raise ValueError('expected "none"')
+        return value
+
+    @property
+    def frequency(self) -> Frequency:
+        """The frequency of a subscription that names none."""
+        return self.default_frequency or self.frequencies[0]

@@ -1,0 +1,107 @@
+"""Checks of single values: addresses of the web and of mail, time zones, listening addresses.
+
+Each returns the value as it is kept, or raises ValueError that says what was expected. Crontab lines: ``crontab.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from email.utils import parseaddr
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+HIGHEST_PORT = 65535
+_HOST = re.compile(r"[\w.-]{1,253}")
+_MAILBOX = re.compile(r"[^\s@<>\",;:\x00-\x1f\x7f]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
+# These depend on the machine, count leap seconds, or are no place at all.
+_ODD_ZONES = ("posix/", "right/", "posixrules", "localtime", "Factory")
+
+
+def not_yet(value: object, working: str) -> ValueError:
+    """A value that would change what readers get, and does not work yet, must not pass silently."""
+    return ValueError(f"{value!r} does not work yet in this version; use {working}")
+
+
+def zone_name(value: str) -> str:
+    """Check a time zone name of the IANA database."""
+    try:
+        ZoneInfo("" if value.startswith(_ODD_ZONES) else value)
+    except (KeyError, ValueError, OSError) as error:
+        places = [zone for zone in available_timezones() if not zone.startswith(_ODD_ZONES)]
+        near = get_close_matches(value[:64], places, 1)
+        raise ValueError(f'expected a time zone name such as "{near[0] if near else "Europe/London"}"') from error
+    return value
+
+
+def web_address(value: str) -> str:
+    """Check an absolute http(s) address without a user name; the empty text stands for none."""
+    if value:
+        _split(value)
+    return value
+
+
+def absolute_url(value: str) -> str:
+    """Check an absolute http(s) address that others are built on; drop its trailing slash."""
+    if value:
+        parts = _split(value)
+        if parts.query or parts.fragment:
+            raise ValueError('expected an address without "?" and "#": others are built on it')
+    return value.rstrip("/")
+
+
+def _split(value: str) -> SplitResult:
+    wrong = ValueError('expected an absolute address such as "https://courier.example"')
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in {"http", "https"} or not host or not (_HOST.fullmatch(host) or _is_ip(host)) or port == 0:
+        raise wrong
+    if parts.username is not None:
+        raise ValueError("expected an address without a user name and password in it")
+    if re.search(r"[\s\x00-\x1f\x7f]", value):
+        raise ValueError("expected an address without spaces")
+    return parts
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_local(url: str) -> bool:
+    """Whether only this machine can reach the address."""
+    host = urlsplit(url).hostname or ""
+    if _is_ip(host):
+        return ip_address(host).is_loopback or ip_address(host).is_unspecified
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def listen_address(value: str) -> str:
+    """Check "HOST:PORT"; an IPv6 host stands in brackets, an empty host means 127.0.0.1, port 0 any free port."""
+    host, colon, port = value.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    good_host = _is_ip(host[1:-1]) if bracketed else not host or bool(_HOST.fullmatch(host))
+    if not colon or not good_host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > HIGHEST_PORT:
+        raise ValueError('expected an address and a port such as "127.0.0.1:8000" or "[::1]:8000"')
+    return value
+
+
+def sender(value: str) -> str:
+    """Check a mailbox for a From or Reply-To header, with or without a name; the empty text stands for none."""
+    if value and (re.search(r"[\x00-\x1f\x7f]", value) or not _MAILBOX.fullmatch(parseaddr(value)[1])):
+        raise ValueError('expected a sender such as "The Harbour Courier <news@courier.example>"')
+    return value
+
+
+def bare_address(value: str) -> str:
+    """Check a mail address without a name."""
+    if not _MAILBOX.fullmatch(value):
+        raise ValueError('expected a bare mail address such as "bounces@courier.example"')
+    return value

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from configurations import Inspect
+
+from syndicate.config.load import inspect_settings
+
+RELAY = '[[smtp]]\nhost = "relay.example"\n'
+SMTP = ("[delivery]", '[delivery]\ntransport = "smtp"')
+CASES = [
+    ("[feed.x]\narchive = true\nper = ['tag']", "", ["feed.x.per: has no effect yet in this version", "feed.x.archive: has no effect yet in this version"]),
+    ("[dkim]\ndomain = 'courier.example'", "", ["dkim.domain: has no effect yet in this version"]),
+    ("[throttle.'mail.example']\nrate = '1/1m'", "", ['throttle."mail.example".rate: has no effect yet in this version']),
+    ("[digest.x]\nschedule = '0 7 * * *'\nsend_at = '08:00'", "", ["digest.x.send_at: has no effect beside schedule"]),
+    ("[digest.x]\nweekly_on = 'friday'", "", ["digest.x.weekly_on: has no effect: no frequency of this digest needs it"]),
+    ("[source.x]\ntype = 'folder'\npath = 'nowhere'", "", ["source.x.path: there is no folder {folder}/nowhere"]),
+    ("", "postal_address", ["site.postal_address: missing; the law of many countries wants it at the foot of every digest"]),
+    ("", '[source.stories]\ntype = "folder"\npath = "articles"', ["source: there is no source, so there will be no articles"]),
+    (RELAY, "", ["smtp: not used, since delivery.transport is maildir"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("added", "removed", "expected"), CASES)
+def test_what_works_but_is_hardly_meant_is_a_warning(
+    inspect: Inspect, good: str, tmp_path: Path, added: str, removed: str, expected: list[str]
+) -> None:
+    text = "\n".join(line for line in good.replace(removed, "").splitlines() if not line.startswith(" = "))
+    settings, problems = inspect(f"{text}\n{added}")
+    assert settings is not None
+    assert {problem.severity for problem in problems} == {"warning"}
+    assert [f"{problem.key}: {problem.message}" for problem in problems] == [
+        line.format(folder=tmp_path) for line in expected
+    ]
+
+
+def warned(inspect: Inspect, text: str) -> dict[str, str]:
+    settings, problems = inspect(text)
+    assert settings is not None, problems
+    return {problem.key: problem.message for problem in problems}
+
+
+def test_sending_for_real_wants_a_public_address_and_bounces(inspect: Inspect, good: str) -> None:
+    text = good.replace(*SMTP) + RELAY
+    assert warned(inspect, text) == {
+        "service.public_url": "http://127.0.0.1:8000 is this machine only: links in mails will not work for readers",
+        "bounce.return_path": "missing; without it bounces cannot be told apart (no VERP)",
+    }
+    better = '[service]\npublic_url = "http://news.courier.example"\n[bounce]\nreturn_path = "b@courier.example"\n'
+    assert warned(inspect, text + better) == {
+        "service.public_url": "one-click unsubscribing (RFC 8058) works with https only"
+    }
+    assert warned(inspect, text + better.replace("http:", "https:")) == {}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:8000", "https://[::1]/news", "http://127.9.9.9", "http://x.localhost", "http://0.0.0.0:80"],
+)
+def test_all_names_of_this_machine_are_known(inspect: Inspect, good: str, url: str) -> None:
+    found = warned(inspect, good.replace(*SMTP) + RELAY + f'[service]\npublic_url = "{url}"\n')
+    assert "this machine only" in found["service.public_url"]
+
+
+def test_unsafe_relays_are_named(inspect: Inspect, good: str) -> None:
+    text = good.replace(*SMTP) + RELAY + 'tls_skip_verify = true\ntls_type = "none"\nusername = "u"\npassword = "p"\n'
+    found = warned(inspect, text)
+    assert "any certificate" in found["smtp.0.tls_skip_verify"]
+    assert "unencrypted" in found["smtp.0.tls_type"]
+    assert "smtp.0.tls_type" not in warned(inspect, text.replace("relay.example", "127.0.0.1"))
+
+
+SECRETS = (
+    RELAY + 'username = "u"\npassword = "p"\n'
+    '[service]\ndatabase = "postgresql://u:p@h/d"\nheartbeat_url = "https://watch.example/abc"\n'
+    '[source.cms]\ntype = "database"\nurl = "mysql://u:p@h/d"\ntable = "t"\ncolumns = {id = "id", title = "t"}\n'
+)
+
+
+def test_secrets_in_a_file_that_everybody_reads_are_named(tmp_path: Path, good: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(good + SECRETS)
+    keys = {"service.database", "service.heartbeat_url", "source.cms.url", "smtp.0.password"}
+
+    path.chmod(0o644)
+    found = [problem for problem in inspect_settings(path, {})[1] if "chmod" in problem.message]
+    assert {problem.key for problem in found} == keys
+    assert found[0].message == "everybody on this machine can read the file; chmod o-r, or use database_file"
+    path.chmod(0o640)
+    assert not [problem for problem in inspect_settings(path, {})[1] if "chmod" in problem.message]
+
+
+def test_no_secret_no_warning(tmp_path: Path, good: str) -> None:
+    path = tmp_path / "config.toml"
+    (tmp_path / "articles").mkdir()
+    (tmp_path / "password").write_text("p")
+    path.write_text(
+        good.replace(*SMTP)
+        + RELAY
+        + 'username = "u"\npassword_file = "password"\n[service]\ndatabase = "sqlite:///a.db"\n'
+    )
+    path.chmod(0o644)
+    environ = {"SYNDICATE_SERVICE__HEARTBEAT_URL": "https://watch.example/abc"}
+    assert {problem.key for problem in inspect_settings(path, environ)[1]} == {
+        "service.public_url",
+        "bounce.return_path",
+    }
