@@ -1,0 +1,69 @@
+"""What makes an article the same one for ever (its ``tag:`` URI), and what makes it another text (its content hash)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import date
+from urllib.parse import quote, urlsplit
+
+import idna
+
+from syndicate.config.sections import Site
+from syndicate.model import ArticleContent
+
+# What readers see as the text. Dates, expiry, pinning and counts change without making it another text, and so does Markdown
+# that renders to the same HTML.
+_READ = (
+    "title",
+    "url",
+    "html",
+    "summary",
+    "authors",
+    "publisher",
+    "category",
+    "tags",
+    "language",
+    "image",
+    "image_alt",
+)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+# RFC 4151, section 2.1: specific = *( pchar / "/" / "?" ), and pchar of RFC 3986. "?" is left out: nothing is lost.
+_SPECIFIC = "/:@!$&'()*+,;="
+_MAX_SPECIFIC = 600
+_NO_AUTHORITY = "localhost"
+
+
+def content_hash(content: ArticleContent) -> str:
+    """Give the hash of what readers see, the same in every process and on every machine."""
+    seen = {name: getattr(content, name) for name in _READ} | {"kind": content.kind.value}
+    return hashlib.sha256(_CANONICAL.encode(seen).encode()).hexdigest()[:32]
+
+
+def tag_authority(site: Site) -> str:
+    """Give who mints the ids: ``[site] tag_authority``, else the host of the site's address; lower case, ASCII."""
+    given = site.tag_authority.strip().lower() or (urlsplit(site.url).hostname or "").lower()
+    name, comma, day = given.partition(",")
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode("ascii")
+        except idna.IDNAError:
+            name = ""
+    # An IPv6 address cannot stand in a tag: URI (RFC 4151, section 2.1).
+    name = re.sub(r"[^a-z0-9.@_-]", "", name) if ":" not in name else ""
+    return (name or _NO_AUTHORITY) + comma + day.strip()
+
+
+def tag_uri(authority: str, day: date, source: str, key: str) -> str:
+    """Mint the permanent id of an article (RFC 4151). ``day`` is used when the authority names no date of its own.
+
+    Different sources and keys give different ids: whatever is no tag character is percent-encoded, "%" included. It is minted
+    once, at ingest, and stored: nothing that changes later (url, title, the site's address) changes it.
+    """
+    owner = authority if "," in authority else f"{authority},{day.isoformat()}"
+    specific = f"{quote(source, safe='')}/{quote(key, safe=_SPECIFIC)}"
+    if len(specific) > _MAX_SPECIFIC:  # unique indexes have a limit, and so do readers' databases
+        digest = hashlib.sha256(specific.encode()).hexdigest()
+        specific = f"{quote(source, safe='')[:100]}/sha256:{digest}"
+    return f"tag:{owner}:{specific}"
