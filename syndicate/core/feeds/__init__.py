@@ -1,0 +1,30 @@
+"""Feed documents from articles: one model, and a writer for each format. Pure; files and HTTP live elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from syndicate.core.feeds.autodiscovery import AlternateLink, alternate_links
+from syndicate.core.feeds.document import FeedDocument, feed_document, feed_folder, feed_title
+from syndicate.core.feeds.entries import FeedEntry, Image
+from syndicate.core.feeds.feedgen_documents import write_atom, write_rss
+from syndicate.core.feeds.json_feed import write_json
+from syndicate.model import FeedFormat
+
+__all__ = [
+    "WRITERS",
+    "AlternateLink",
+    "FeedDocument",
+    "FeedEntry",
+    "Image",
+    "alternate_links",
+    "feed_document",
+    "feed_folder",
+    "feed_title",
+]
+
+WRITERS: Mapping[FeedFormat, Callable[[FeedDocument], bytes]] = {
+    FeedFormat.RSS: write_rss,
+    FeedFormat.ATOM: write_atom,
+    FeedFormat.JSON: write_json,
+}

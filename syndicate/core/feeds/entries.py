@@ -1,0 +1,196 @@
+"""How an article becomes an entry of a feed: which author, language, picture and address it shows there.
+
+What no valid document can hold (RFC 4287, XML 1.0) is left out here, once, so that all formats hold the same entries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from urllib.parse import quote, urlsplit
+
+import idna
+
+from syndicate.config.sections import Site
+from syndicate.model import Article, ArticleKind, ItemProblem
+
+# All but XML 1.0 (fifth edition) production 2, Char. Lone surrogates are among them: UTF-8 cannot hold those either.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")  # RFC 3986 3: a scheme, then visible ASCII
+# What may stand in an address as it is (RFC 3986 2.2, 2.3, and % of what is already quoted).
+_URI_CHARACTERS = "%/:?#[]@!$&'()*+,;=-._~"
+_MEDIA_TYPES = {
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """The picture of an entry. ``media_type`` is read off the address's suffix, None when that says nothing."""
+
+    url: str
+    alt: str
+    media_type: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedEntry:
+    """One article in a feed. Times are UTC, whole seconds; ``updated`` equals ``published`` until an edit.
+
+    ``language`` is None where it is the feed's. ``html`` is empty in a feed of summaries.
+    """
+
+    id: str
+    title: str
+    url: str | None
+    published: datetime
+    updated: datetime
+    authors: tuple[str, ...]
+    categories: tuple[str, ...]
+    summary: str
+    html: str
+    language: str | None
+    image: Image | None
+    kind: ArticleKind
+
+    @property
+    def edited(self) -> bool:
+        return self.updated > self.published
+
+
+def entries_of(
+    articles: Iterable[Article], *, site: Site, language: str, full: bool
+) -> tuple[tuple[FeedEntry, ...], tuple[ItemProblem, ...]]:
+    """Turn articles into entries, newest first, and name those that were left out with the reason.
+
+    The order is by first publication, so an edit lets nothing jump up. Ties are broken by the permanent id: it is the
+    same on every machine, and a sequence number is not.
+    """
+    entries: list[FeedEntry] = []
+    problems: list[ItemProblem] = []
+    taken: set[str] = set()
+    for article in sorted(articles, key=lambda article: (article.published_at, article.uid), reverse=True):
+        entry = _entry(article, site=site, language=language, full=full)
+        reason = _reason_against(entry, taken)
+        if reason:
+            problems.append(ItemProblem(item=article.uid, error=reason))
+        else:
+            taken.add(entry.id)
+            entries.append(entry)
+    return tuple(entries), tuple(problems)
+
+
+def _entry(article: Article, *, site: Site, language: str, full: bool) -> FeedEntry:
+    content = article.content
+    published = _whole_seconds(article.published_at)
+    updated = _whole_seconds(article.updated_at) if article.updated_at else published
+    picture = _image(content.image, content.image_alt)
+    return FeedEntry(
+        id=article.uid,
+        title=" ".join(content.title.split()),
+        url=web_address(content.url),
+        published=published,
+        updated=max(published, updated),
+        # A text of another house that names no author must not appear as the site's own.
+        authors=content.authors or _other_publisher(content.publisher, site),
+        categories=_distinct([content.category, *content.tags]),
+        summary=content.summary.strip(),
+        html=_with_image(content.html, picture) if full else "",
+        language=_other_language(content.language or site.language, language),
+        image=picture,
+        kind=content.kind,
+    )
+
+
+def web_address(address: str | None) -> str | None:
+    """An absolute http(s) address as a URI (RFC 3986): spaces and other letters quoted. None for anything else."""
+    if not address or _FORBIDDEN.search(address):
+        return None
+    try:
+        parts = urlsplit(address.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not host:
+        return None
+    if not host.isascii():
+        try:
+            host = idna.encode(host, uts46=True).decode()
+        except idna.IDNAError:
+            return None
+        parts = parts._replace(netloc=f"{host}:{port}" if port else host)
+    return quote(parts.geturl(), safe=_URI_CHARACTERS)
+
+
+def _image(address: str | None, alt: str) -> Image | None:
+    url = web_address(address)
+    if url is None:
+        return None
+    suffix = urlsplit(url).path.rpartition(".")[2].lower()
+    return Image(url=url, alt=" ".join(alt.split()), media_type=_MEDIA_TYPES.get(suffix))
+
+
+def _with_image(html: str, image: Image | None) -> str:
+    """The body with the picture in front, unless it shows it already: most readers show only what is in the body."""
+    if not html or image is None or image.url in html or escape(image.url) in html:
+        return html
+    return f'<p><img src="{escape(image.url)}" alt="{escape(image.alt)}"></p>\n{html}'
+
+
+def _other_publisher(publisher: str | None, site: Site) -> tuple[str, ...]:
+    return (publisher,) if publisher and publisher not in {site.publisher, site.title} else ()
+
+
+def _other_language(own: str, feed: str) -> str | None:
+    """The entry's language where it differs from the feed's; what is no tag of BCP 47 says nothing."""
+    return own if own.casefold() != feed.casefold() and _LANGUAGE.fullmatch(own) else None
+
+
+def _distinct(terms: Sequence[str | None]) -> tuple[str, ...]:
+    """The terms without empty ones and without repetitions in another case; the first spelling stays."""
+    kept: dict[str, str] = {}
+    for term in terms:
+        if term:
+            kept.setdefault(term.casefold(), term)
+    return tuple(kept.values())
+
+
+def _whole_seconds(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(microsecond=0)
+
+
+def _reason_against(entry: FeedEntry, taken: set[str]) -> str | None:
+    """Why no valid document can hold an entry, or None. Ingest cleans; this keeps one article from stopping a feed."""
+    for field, text in _texts(entry):
+        found = _FORBIDDEN.search(text)
+        if found:
+            return (
+                f"{field} holds the character U+{ord(found[0]):04X}, which no feed may hold; remove it from the article"
+            )
+    if not _ID.fullmatch(entry.id):
+        return f"{entry.id!r} is no permanent id (a tag: URI, RFC 4151)"
+    if entry.id in taken:
+        return f"another article has the same id {entry.id}"
+    if not entry.title:
+        return "it has no title"
+    return None
+
+
+def _texts(entry: FeedEntry) -> Iterator[tuple[str, str]]:
+    yield "id", entry.id
+    yield "title", entry.title
+    yield "summary", entry.summary
+    yield "html", entry.html
+    yield "image_alt", entry.image.alt if entry.image else ""
+    yield from (("author", author) for author in entry.authors)
+    yield from (("category", category) for category in entry.categories)

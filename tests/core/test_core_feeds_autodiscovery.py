@@ -1,0 +1,44 @@
+"""The links that tell readers of the feeds."""
+
+from __future__ import annotations
+
+import pytest
+from feed_articles import article, feed_settings
+
+from syndicate.config import Settings
+from syndicate.core.feeds import alternate_links, feed_document
+from syndicate.errors import FeedError
+
+
+def test_each_feed_has_a_link_for_each_format_the_best_first() -> None:
+    settings = Settings.model_validate(
+        {
+            "site": {"title": "The Harbour Courier"},
+            "service": {"public_url": "https://news.courier.example"},
+            "feed": {"all": {"formats": ["json", "rss", "atom"]}, "port": {"title": "The Port", "formats": ["rss"]}},
+        }
+    )
+    base = "https://news.courier.example/feeds"
+    assert alternate_links(settings) == [
+        ("The Harbour Courier: all (Atom)", "application/atom+xml", f"{base}/all/atom.xml"),
+        ("The Harbour Courier: all (RSS)", "application/rss+xml", f"{base}/all/rss.xml"),
+        ("The Harbour Courier: all (JSON Feed)", "application/feed+json", f"{base}/all/feed.json"),
+        ("The Port (RSS)", "application/rss+xml", f"{base}/port/rss.xml"),
+    ]
+
+
+def test_a_link_is_the_address_that_the_document_gives_itself() -> None:
+    settings = feed_settings()
+    document, _problems = feed_document(settings, "all", [article()])
+    assert {link.href for link in alternate_links(settings)} == {
+        document.address(form) for form in settings.feed["all"].formats
+    }
+
+
+def test_without_feeds_there_are_no_links() -> None:
+    assert alternate_links(Settings()) == []
+
+
+def test_a_name_that_is_no_folder_is_refused() -> None:
+    with pytest.raises(FeedError):
+        alternate_links(Settings.model_validate({"feed": {"a/b": {}}}))
