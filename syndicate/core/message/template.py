@@ -1,0 +1,102 @@
+"""A message with slots, parsed once per edition and filled in microseconds per reader.
+
+Every slot knows where it stands (HTML, text, or a header of one kind) and is encoded for that place.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from syndicate.core.message.headers import field, mailbox_tokens, message_id_token, unstructured, uri_token
+from syndicate.core.message.quoted_printable import encode_value
+from syndicate.core.render.slots import check_nonce, fill_markers, marker_pattern, read_marker
+from syndicate.errors import StoreError
+
+Values: TypeAlias = Mapping[str, str]
+_Fill: TypeAlias = Callable[[Values], str]
+_BOUNDARY = re.compile(rb'boundary="=_([a-z0-9]+)"')
+_HTML_PART = "\r\nContent-Type: text/html;"
+
+
+class MessageTemplate:
+    """An edition's message. ``nonce`` may be left out: the message's own boundary carries it."""
+
+    def __init__(self, blob: bytes, nonce: str | None = None) -> None:
+        found = _BOUNDARY.search(blob)
+        if not found:
+            raise StoreError("the stored message of this edition is not one that this program has written")
+        self.nonce = check_nonce(nonce or found[1].decode())
+        self._pattern = marker_pattern(self.nonce)
+        head, _, body = blob.decode().partition("\r\n\r\n")
+        pieces: list[str | _Fill] = [
+            self._header(line) if self._pattern.search(line) else f"{line}\r\n" for line in head.split("\r\n")
+        ]
+        pieces.append("\r\n")
+        text, mark, page = body.partition(_HTML_PART)
+        pieces += self._body(text, _text_value)
+        pieces += self._body(mark + page, _html_value)
+        self._pieces = _joined(pieces)
+
+    def fill(self, values: Values) -> bytes:
+        """The finished message for one reader, CRLF line ends, not dot-stuffed.
+
+        ``values`` names every slot of ``core.render.slots.CODES``; an empty ``unsubscribe_mailto`` is left out.
+        Raises HeaderError or AddressError when a value cannot stand in its header: that reader is at fault, no other.
+        """
+        return b"".join([piece if type(piece) is bytes else piece(values) for piece in self._pieces])  # type: ignore[operator]
+
+    def _header(self, line: str) -> _Fill:
+        name, _, content = line.partition(": ")
+        if name == "To":
+            return lambda values: field("To", mailbox_tokens(values["recipient.name"], values["recipient.email"]))
+        if name == "Message-ID":
+            return lambda values: field(name, [message_id_token(values["message_id"])])
+        if name == "List-Unsubscribe":
+            return _list_unsubscribe
+        return lambda values: unstructured(name, fill_markers(content, self.nonce, values))
+
+    def _body(self, body: str, encode: Callable[[str], str]) -> list[str | _Fill]:
+        pieces: list[str | _Fill] = []
+        for index, piece in enumerate(self._pattern.split(body)):
+            pieces.append(self._slot(piece, encode) if index % 2 else piece)
+        return pieces
+
+    def _slot(self, found: str, encode: Callable[[str], str]) -> _Fill:
+        slot, fallback = read_marker(found, self.nonce)
+        return lambda values: encode(values[slot] or fallback)
+
+
+def _list_unsubscribe(values: Values) -> str:
+    # RFC 2369 2: several addresses are separated by commas; a fold may stand after one and never inside an address.
+    name = "List-Unsubscribe"
+    uris = [uri_token(name, uri) for uri in (values["unsubscribe_url"], values["unsubscribe_mailto"]) if uri]
+    return field(name, [*(f"{uri}," for uri in uris[:-1]), uris[-1]])
+
+
+def _text_value(value: str) -> str:
+    return encode_value(value)
+
+
+def _html_value(value: str) -> str:
+    return encode_value(html.escape(value))
+
+
+def _joined(pieces: list[str | _Fill]) -> list[bytes | Callable[[Values], bytes]]:
+    """Neighbouring constant pieces as one, everything as bytes: what is left per reader is a join."""
+    joined: list[bytes | Callable[[Values], bytes]] = []
+    for piece in pieces:
+        if callable(piece):
+            joined.append(_encoded(piece))
+        elif joined and isinstance(joined[-1], bytes):
+            joined[-1] += piece.encode()
+        else:
+            joined.append(piece.encode())
+    return joined
+
+
+def _encoded(fill: _Fill) -> Callable[[Values], bytes]:
+    # UTF-8 differs from ASCII only for a local part beyond ASCII in To (RFC 6532).
+    return lambda values: fill(values).encode()

@@ -1,0 +1,106 @@
+"""Tries every template before anything is sent: compiles all, renders each digest and mail with sample articles.
+
+For ``check``: it reports, with file and line, and never raises for what an operator has written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from syndicate.config.settings import Settings
+from syndicate.core.message.confirmation_message import Confirmation, build_confirmation
+from syndicate.core.message.headers import Mailbox
+from syndicate.core.render.edition import EditionInput, edition_context, edition_renderer, template_names
+from syndicate.core.render.inline import inline_styles
+from syndicate.core.render.samples import SAMPLE_ARTICLES, SAMPLE_TIME
+from syndicate.core.render.slots import marker
+from syndicate.core.render.templates import TemplateSet
+from syndicate.errors import Problem, TemplateError
+
+_T = TypeVar("_T")
+_NONCE = "trial0000000000000000"
+
+
+def template_problems(templates: Mapping[str, str], settings: Settings) -> list[Problem]:
+    """Every fault in the template texts and in the subjects of the digests; empty when all of them work."""
+    found = _Findings(settings)
+    compiled = found.attempt(lambda: TemplateSet(templates))
+    if compiled is None:
+        return found.problems
+    for name, text in sorted(templates.items()):
+        if name.startswith(("digest/", "mails/")) and name.endswith((".html", ".txt")):
+            for line, what in compiled.misuse(name, text):
+                found.add(TemplateError(what, name=name, line=line), what)
+    for name in settings.digest:
+        _try_digest(compiled, settings, name, found)
+    found.attempt(lambda: build_confirmation(compiled, _confirmation(settings), _NONCE))
+    return found.problems
+
+
+class _Findings:
+    """Collects problems, each once, with the place an operator can open."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.problems: list[Problem] = []
+        self._folder = settings.service.templates_dir.as_posix()
+
+    def add(self, error: TemplateError, message: str) -> None:
+        line = f"line {error.line}" if error.line else ""
+        if error.name.startswith("[digest."):  # the subject stands in the configuration, on one line of its own
+            digest = error.name.removeprefix("[digest.").partition("] ")[0]
+            problem = Problem("config.toml", f"digest.{digest}.subject", message)
+        else:
+            problem = Problem(f"{self._folder}/{error.name}", line, message)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def attempt(self, action: Callable[[], _T]) -> _T | None:
+        try:
+            return action()
+        except TemplateError as error:
+            self.add(error, str(error).partition(": ")[2])
+            return None
+
+
+def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: _Findings) -> None:
+    digest = settings.digest[name]
+    zone = digest.timezone or settings.site.timezone
+    edition = EditionInput(
+        site=settings.site,
+        digest_name=name,
+        digest=digest,
+        digest_title=settings.digest_title(name),
+        language=settings.site.language,
+        date=SAMPLE_TIME.astimezone(ZoneInfo(zone)).date(),
+        zone=zone,
+        articles=SAMPLE_ARTICLES,
+        headlines=SAMPLE_ARTICLES,
+        words=templates.words(settings.site.language),
+    )
+    render = edition_renderer(templates, edition, edition_context(edition, _NONCE), _NONCE)
+    subject, page, text = template_names(edition)
+    found.attempt(lambda: render(subject))
+    for part in (page, text):
+        rendered = found.attempt(lambda part=part: render(part))  # type: ignore[misc]
+        if rendered is not None and marker("unsubscribe_url", _NONCE) not in rendered:
+            message = "holds no unsubscribe link; put {{ unsubscribe_url }} into it"
+            found.add(TemplateError(message, name=part), message)
+        if rendered is not None and part == page:
+            found.attempt(lambda html=rendered: inline_styles(html, page))  # type: ignore[misc]
+
+
+def _confirmation(settings: Settings) -> Confirmation:
+    return Confirmation(
+        site=settings.site,
+        digest_title=settings.site.title or "Sample",
+        language=settings.site.language,
+        zone=settings.site.timezone,
+        sender=Mailbox(settings.site.title, "news@courier.example"),
+        recipient="reader@example.org",
+        confirm_url="https://courier.example/confirm/sample",
+        valid_until=SAMPLE_TIME,
+        date=SAMPLE_TIME,
+        message_id="sample@courier.example",
+    )

@@ -1,0 +1,160 @@
+"""Renders one edition: subject, HTML with inlined styles and text, the same for all its readers, slots as markers.
+
+Pure: the issue's date, the zone and the nonce are arguments, templates are texts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from syndicate.config.sections import Digest, Site
+from syndicate.core.article.text import cut_text
+from syndicate.core.render.context import article_context, preheader_of, sections_of, site_context
+from syndicate.core.render.graphemes import graphemes
+from syndicate.core.render.inline import inline_styles
+from syndicate.core.render.languages import direction
+from syndicate.core.render.slots import URL_SLOTS, Slot, altered_marker, check_nonce, marker_pattern
+from syndicate.core.render.templates import TemplateSet
+from syndicate.core.render.text_part import finish_text
+from syndicate.errors import TemplateError, UsageError
+from syndicate.model import Article
+
+SUBJECT_LENGTH = 150  # user-perceived characters; inboxes show about 60
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditionInput:
+    """What an edition is made of: ``articles`` shown in full and ``headlines`` as titles, both in their final order.
+
+    ``more`` is how many articles it does not show at all; ``date`` is the issue's day in ``zone`` (an IANA name);
+    ``words`` come from ``TemplateSet.words``.
+    """
+
+    site: Site
+    digest_name: str
+    digest: Digest
+    digest_title: str
+    language: str
+    date: date
+    zone: str
+    articles: tuple[Article, ...]
+    headlines: tuple[Article, ...] = ()
+    more: int = 0
+    words: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedEdition:
+    """Finished texts in which slots stand as markers of ``nonce``; ``fill_markers`` makes a preview of one of them."""
+
+    subject: str
+    html: str
+    text: str
+    preheader: str
+    language: str
+    nonce: str
+
+
+def render_edition(templates: TemplateSet, edition: EditionInput, nonce: str) -> RenderedEdition:
+    """Render once for all readers. ``nonce`` must be random and new: it is what keeps articles from forging slots.
+
+    Raises TemplateError with the template's name and line, UsageError for an edition without articles.
+    """
+    check_nonce(nonce)
+    context = edition_context(edition, nonce)
+    render = edition_renderer(templates, edition, context, nonce)
+    subject, page, text = template_names(edition)
+    return RenderedEdition(
+        subject=one_line(render(subject), nonce) or edition.digest_title,
+        html=_unharmed(inline_styles(render(page), page), nonce, page),
+        text=finish_text(render(text), nonce),
+        preheader=context["preheader"],
+        language=edition.language,
+        nonce=nonce,
+    )
+
+
+def template_names(edition: EditionInput) -> tuple[str, str, str]:
+    """The names under which the subject, the HTML and the text of an edition are rendered."""
+    page = f"digest/{edition.digest.template}"
+    return f"[digest.{edition.digest_name}] subject", f"{page}.html", f"{page}.txt"
+
+
+def edition_renderer(
+    templates: TemplateSet, edition: EditionInput, context: Mapping[str, Any], nonce: str
+) -> Callable[[str], str]:
+    """Renders one of an edition's templates by name, and refuses a result in which a slot was altered."""
+    render = templates.renderer(
+        context,
+        language=edition.language,
+        zone=ZoneInfo(edition.zone),
+        extra={template_names(edition)[0]: edition.digest.subject},
+    )
+    return lambda name: _unharmed(render(name), nonce, name)
+
+
+def one_line(text: str, nonce: str) -> str:
+    """A subject: one line, single blanks, at most 150 user-perceived characters, a marker counting as one."""
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    pieces = marker_pattern(nonce).split(line)
+    room = SUBJECT_LENGTH
+    kept = []
+    for index, piece in enumerate(pieces):
+        size = 1 if index % 2 else sum(1 for _ in graphemes(piece))
+        if size > room:
+            kept.append(cut_text(piece, room) if room > 1 else "")
+            break
+        kept.append(piece)
+        room -= size
+    return "".join(kept).strip()
+
+
+def _unharmed(text: str, nonce: str, name: str) -> str:
+    # Better no issue than one whose unsubscribe link does not work.
+    if altered_marker(text, nonce):
+        raise TemplateError(
+            "changes a slot after it was printed (a filter over a macro or block, or a style?)", name=name
+        )
+    return text
+
+
+def edition_context(edition: EditionInput, nonce: str) -> dict[str, Any]:
+    """What the templates of an edition see. Raises UsageError for an edition without articles."""
+    if not edition.articles and not edition.headlines:
+        raise UsageError(f"an edition of {edition.digest_name} needs at least one article")
+    # With several categories articles stand below the headings of sections, else directly below the digest's title.
+    several = len({(article.content.category or "").casefold() for article in edition.articles}) > 1
+    level = 3 if several else 2
+
+    def shown(articles: tuple[Article, ...]) -> list[dict[str, Any]]:
+        return [article_context(article, edition.language, edition.site, heading_level=level) for article in articles]
+
+    articles, headlines = shown(edition.articles), shown(edition.headlines)
+    name = Slot("recipient.name", nonce, edition.words.get("reader", ""))
+    return {
+        "site": site_context(edition.site),
+        "digest": {
+            "name": edition.digest_name,
+            "title": edition.digest_title,
+            "description": edition.digest.description,
+        },
+        "issue": {"date": edition.date},
+        "language": edition.language,
+        "dir": direction(edition.language),
+        "top": [*articles, *headlines][0],
+        "articles": articles,
+        "sections": sections_of(articles, edition.words.get("more", "")) if articles else [],
+        "headlines": headlines,
+        "more": edition.more,
+        "heading_level": level,
+        "preheader": preheader_of(articles or headlines, headlines if articles else []),
+        "words": dict(edition.words),
+        "recipient": {"name": name, "email": Slot("recipient.email", nonce)},
+        **{slot: Slot(slot, nonce) for slot in URL_SLOTS},
+    }

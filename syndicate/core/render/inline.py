@@ -1,0 +1,42 @@
+"""The only place that knows premailer: rules of the style block become style attributes, once per edition."""
+
+from __future__ import annotations
+
+import logging
+
+from premailer import Premailer
+
+from syndicate.errors import TemplateError
+
+
+def inline_styles(html: str, name: str) -> str:
+    """The page with its styles inlined; blocks marked ``data-premailer="ignore"`` stay. Raises TemplateError.
+
+    No network and no files. Handlebars are not preserved on purpose: to do so premailer un-escapes what stands between
+    ``%7B%7B`` and ``%7D%7D`` in attributes, which lets an article's address break out of its quotes.
+    """
+    if not html.strip():
+        raise TemplateError("renders nothing", name=name)
+    inliner = Premailer(
+        html,
+        strip_important=False,  # else dark mode and small screens lose against the inlined styles
+        disable_basic_attributes=[
+            "width",
+            "height",
+            "bgcolor",
+            "align",
+            "valign",
+        ],  # else they overwrite what Outlook reads
+        disable_validation=True,
+        allow_network=False,
+        allow_loading_external_files=False,
+        disable_link_rewrites=True,
+        preserve_handlebar_syntax=False,
+        align_floating_images=False,
+        remove_unset_properties=False,
+        cssutils_logging_level=logging.CRITICAL,
+    )
+    try:
+        return str(inliner.transform(pretty_print=False)) + "\n"
+    except Exception as error:  # lxml, cssselect and cssutils each have their own
+        raise TemplateError(f"no page with styles to inline: {error}", name=name) from error
