@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from syndicate.core.article.text import clean_line
 from syndicate.model import SourceItem
+
+_MAX_ITEM = 500  # characters: an item stands in a unique index, whose entries PostgreSQL limits to 2,700 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,23 @@ class Reading:
     """One reading of a source, under way. Iterate ``pages`` to the end; then the other fields hold.
 
     Pages hold only items that are new, changed (stamp differs from the known one) or broken for the first time, at most a few
-    hundred each. ``removed``: known items that are gone, or None when this reading did not look for them. ``state`` is kept
-    for the reader's next time. A source that cannot be read at all raises SourceError from ``pages``.
+    hundred each. ``removed``: known items that are gone, or None when this reading did not look for them; a reader whose items
+    can change their name sets it before the first page, so that a renamed item is not taken for a second one. ``state`` is
+    kept for the reader's next time. A source that cannot be read at all raises SourceError from ``pages``.
     """
 
     pages: Iterator[list[SourceItem]]
     seen: int = 0
     removed: frozenset[str] | None = None
     state: Any = field(default_factory=dict)
+
+
+def item_name(place: str) -> str:
+    """Give the name of a path or a row id in our database: the same where it can be, else cleaned, shortened and told apart."""
+    if place.isascii() and place.isprintable() and len(place) <= _MAX_ITEM:
+        return place
+    name = clean_line(place.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+    if name == place and len(name) <= _MAX_ITEM:
+        return name
+    digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return f"{name[: _MAX_ITEM - len(digest) - 1]}~{digest}"
