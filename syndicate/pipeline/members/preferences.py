@@ -1,0 +1,121 @@
+"""What a link's page shows of a subscription, and the change of preferences. Reading never writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from syndicate.config import Settings
+from syndicate.core.addresses import clean_name, mask
+from syndicate.core.choices import parse_frequency, parse_language, parse_timezone, parse_topics
+from syndicate.core.links import Purpose, verify
+from syndicate.core.topics import changed_topics, chosen_topics
+from syndicate.errors import TransitionError, UnknownNameError
+from syndicate.model import Keyring, Subscriber, Subscription, SubscriptionState
+from syndicate.pipeline.members.unsubscribing import may_undo
+from syndicate.store import subscribers
+from syndicate.store.articles import highest_seq
+from syndicate.store.engine import Database
+
+PREFERENCES = "preferences"  # in the proof of consent, beside the events of core/consent.py
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A subscription as its link's page shows it. The address only masked: mails are forwarded, links and all."""
+
+    subscription: Subscription
+    masked_email: str
+    name: str
+    language: str | None
+    timezone: str | None
+    may_undo: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """What a reader chose, as typed; None leaves a thing as it is.
+
+    ``catch_up``: added topics count from the last issue on, not from now on.
+    """
+
+    frequency: str | None = None
+    topics: tuple[str, ...] | None = None
+    name: str | None = None
+    language: str | None = None
+    timezone: str | None = None
+    catch_up: bool = False
+
+
+def show(database: Database, keyring: Keyring, purpose: Purpose, token: str, *, now: datetime) -> Shown | None:
+    """The subscription of a link; None when its subscriber was erased. Raises TokenError."""
+    payload = verify(keyring, purpose, token, now)
+    with database.read() as session:
+        subscription = subscribers.subscription_by_id(session, payload.subscription_id)
+        subscriber = None if subscription is None else subscribers.subscriber_by_id(session, subscription.subscriber_id)
+        if subscription is None or subscriber is None:
+            return None
+        return _shown(subscription, subscriber, undoable=may_undo(session, subscription, now))
+
+
+def change_preferences(
+    database: Database, settings: Settings, keyring: Keyring, token: str, wanted: Preferences, *, now: datetime
+) -> Shown:
+    """Change what the reader chose.
+
+    Raises TokenError, UnknownNameError (erased since), UsageError (not on offer), TransitionError (the subscription has
+    ended).
+    """
+    payload = verify(keyring, Purpose.PREFERENCES, token, now)
+    with database.write() as session:
+        before = subscribers.subscription_by_id(session, payload.subscription_id)
+        person = None if before is None else subscribers.subscriber_by_id(session, before.subscriber_id)
+        if before is None or person is None:
+            raise UnknownNameError("this subscription does not exist any more")
+        if before.state is SubscriptionState.UNSUBSCRIBED:
+            raise TransitionError("this subscription has ended; subscribe again to choose anew")
+        digest = settings.named_digest(before.digest)
+        detail: dict[str, object] = {}
+        frequency = None if wanted.frequency is None else parse_frequency(wanted.frequency, digest)
+        if frequency is not None and frequency is not before.frequency:
+            detail["frequency"] = [before.frequency, frequency]
+        topics = None
+        if wanted.topics is not None:
+            chosen = parse_topics(wanted.topics, digest)
+            if chosen != chosen_topics(before.topics):
+                topics = changed_topics(before.topics, chosen, highest_seq(session), catch_up=wanted.catch_up)
+                detail["topics"] = [chosen_topics(before.topics), chosen]
+        subscribers.set_choice(session, before.id, frequency=frequency, topics=topics)
+        changes = _changes(wanted, person)
+        subscribers.update_person(session, person.id, changes)
+        # Only that the name changed is proof enough; the name itself need not stand in a log.
+        detail |= {key: True if key == "name" else value for key, value in changes.items()}
+        if detail:
+            subscribers.record_event(session, before.id, PREFERENCES, via="page", now=now, detail=detail)
+        subscription = subscribers.subscription_by_id(session, before.id)
+        subscriber = subscribers.subscriber_by_id(session, person.id)
+        assert subscription is not None  # noqa: S101 - read above, in the same transaction
+        assert subscriber is not None  # noqa: S101 - likewise
+        return _shown(subscription, subscriber, undoable=False)
+
+
+def _changes(wanted: Preferences, person: Subscriber) -> dict[str, str | None]:
+    values: dict[str, str | None] = {}
+    if wanted.name is not None:
+        values["name"] = clean_name(wanted.name)
+    if wanted.language is not None:
+        values["language"] = parse_language(wanted.language) if wanted.language else None
+    if wanted.timezone is not None:
+        values["timezone"] = parse_timezone(wanted.timezone) if wanted.timezone else None
+    return {key: value for key, value in values.items() if value != getattr(person, key)}
+
+
+def _shown(subscription: Subscription, subscriber: Subscriber, *, undoable: bool) -> Shown:
+    return Shown(
+        subscription=subscription,
+        masked_email=mask(subscriber.email),
+        name=subscriber.name,
+        language=subscriber.language,
+        timezone=subscriber.timezone,
+        may_undo=undoable,
+    )

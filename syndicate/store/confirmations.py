@@ -1,0 +1,238 @@
+"""Confirmation mails of double opt-in, each a row from the moment it is owed until its outcome; as the ledger does it.
+
+A row is ``sending`` durably before its data leaves, and an outcome is written only by the process that holds the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import exists, func, insert, select, update
+from sqlmodel import Session, SQLModel
+
+from syndicate.model import DeliveryState, SubscriptionState
+from syndicate.store.statements import insert_many
+from syndicate.store.subscribers import subscribers, subscriptions
+from syndicate.store.suppressions import suppressed_domains
+from syndicate.store.tables import ConfirmationRow, SuppressionRow
+
+# List bombing: a stranger may type any address into a form, again and again (email.md R20).
+MOST_IN_A_DAY = 3
+_DAY = timedelta(days=1)
+_OPEN = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
+
+confirmations = SQLModel.metadata.tables[str(ConfirmationRow.__tablename__)]
+suppressions = SQLModel.metadata.tables[str(SuppressionRow.__tablename__)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueConfirmation:
+    """A confirmation mail to be sent, with all it needs: no name, since it holds no text that a stranger typed (R20).
+
+    ``attempts`` counts those before.
+    """
+
+    id: int
+    subscription_id: int
+    digest: str
+    email: str
+    language: str | None
+    attempts: int
+    created_at: datetime
+
+
+def queue(session: Session, subscription_id: int, now: datetime) -> bool:
+    """Owe a confirmation mail, in the transaction that makes the subscription unconfirmed.
+
+    False, and nothing written, when one is still on its way or its subscriber had enough of them in the last 24 hours.
+    """
+    owner = select(subscriptions.c.subscriber_id).where(subscriptions.c.id == subscription_id).scalar_subquery()
+    of_subscriber = select(subscriptions.c.id).where(subscriptions.c.subscriber_id == owner)
+    waiting = select(func.count()).where(
+        confirmations.c.subscription_id == subscription_id,
+        confirmations.c.state.in_((*_OPEN, DeliveryState.SENDING.value)),
+    )
+    recent = select(func.count()).where(
+        confirmations.c.subscription_id.in_(of_subscriber),
+        confirmations.c.created_at > now - _DAY,
+        confirmations.c.state != DeliveryState.CANCELLED.value,
+    )
+    connection = session.connection()
+    if connection.execute(waiting).scalar_one() or connection.execute(recent).scalar_one() >= MOST_IN_A_DAY:
+        return False
+    connection.execute(insert(confirmations).values(subscription_id=subscription_id, **_fresh(now)))
+    return True
+
+
+def queue_many(session: Session, subscription_ids: Sequence[int], now: datetime) -> None:
+    """Owe one confirmation mail to each of these new subscriptions (an import)."""
+    rows = [(number,) for number in subscription_ids]
+    insert_many(session, confirmations, ("subscription_id",), rows, _fresh(now))
+
+
+def _fresh(now: datetime) -> dict[str, Any]:
+    return {"state": DeliveryState.QUEUED.value, "attempts": 0, "due_at": now, "created_at": now}
+
+
+def cancel(session: Session, subscription_ids: Sequence[int], now: datetime) -> int:
+    """Cancel what is not yet on the wire: the subscription was confirmed or ended meanwhile. Returns the number."""
+    statement = (
+        update(confirmations)
+        .where(confirmations.c.subscription_id.in_(subscription_ids), confirmations.c.state.in_(_OPEN))
+        .values(state=DeliveryState.CANCELLED.value, finished_at=now)
+    )
+    return int(session.connection().execute(statement).rowcount)
+
+
+def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
+    """Confirmation mails to be sent now, oldest first, at most ``limit``. Suppressed addresses are left out and ended.
+
+    Must run in a writing transaction.
+    """
+    connection = session.connection()
+    query = (
+        select(
+            confirmations.c.id,
+            confirmations.c.subscription_id,
+            confirmations.c.attempts,
+            confirmations.c.created_at,
+            subscriptions.c.digest,
+            subscribers.c.email,
+            subscribers.c.language,
+            subscribers.c.domain,
+            suppressions.c.reason,
+        )
+        .join(subscriptions, subscriptions.c.id == confirmations.c.subscription_id)
+        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+        .outerjoin(
+            suppressions, (suppressions.c.scope == "address") & (suppressions.c.value == subscribers.c.email_hash)
+        )
+        .where(
+            confirmations.c.state.in_(_OPEN),
+            confirmations.c.due_at <= now,
+            subscriptions.c.state == SubscriptionState.UNCONFIRMED.value,
+        )
+        .order_by(confirmations.c.due_at, confirmations.c.id)
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    domains = suppressed_domains(session, {row.domain for row in rows})
+    refused = {row.id: row.reason or domains[row.domain] for row in rows if row.reason or row.domain in domains}
+    for number, reason in refused.items():
+        connection.execute(
+            update(confirmations)
+            .where(confirmations.c.id == number, confirmations.c.state.in_(_OPEN))
+            .values(state=DeliveryState.SUPPRESSED.value, reply=reason, finished_at=now)
+        )
+    return [
+        DueConfirmation(
+            id=row.id,
+            subscription_id=row.subscription_id,
+            digest=row.digest,
+            email=row.email,
+            language=row.language,
+            attempts=row.attempts,
+            created_at=row.created_at,
+        )
+        for row in rows
+        if row.id not in refused
+    ]
+
+
+def mark_sending(session: Session, confirmation_id: int, holder: str, now: datetime) -> bool:
+    """Take one up for this holder, counting the attempt; False when it is no longer due or no longer wanted.
+
+    Must be committed before the data leaves.
+    """
+    wanted = exists().where(
+        subscriptions.c.id == confirmations.c.subscription_id,
+        subscriptions.c.state == SubscriptionState.UNCONFIRMED.value,
+    )
+    statement = (
+        update(confirmations)
+        .where(
+            confirmations.c.id == confirmation_id,
+            confirmations.c.state.in_(_OPEN),
+            confirmations.c.due_at <= now,
+            wanted,
+        )
+        .values(
+            state=DeliveryState.SENDING.value,
+            holder=holder,
+            marked_at=now,
+            attempts=confirmations.c.attempts + 1,
+        )
+    )
+    return session.connection().execute(statement).rowcount == 1
+
+
+def record(
+    session: Session,
+    confirmation_id: int,
+    state: DeliveryState,
+    reply: str | None,
+    *,
+    holder: str,
+    now: datetime,
+    due_at: datetime | None = None,
+) -> bool:
+    """Write the outcome of one that this holder marked; ``due_at`` is the next attempt of a deferred one.
+
+    False when another process took it over: then this one must stop.
+    """
+    values: dict[str, Any] = {"state": state.value, "reply": reply}
+    if state is DeliveryState.DEFERRED:
+        if due_at is None:
+            raise ValueError("a deferred confirmation needs the time of its next attempt")
+        values["due_at"] = due_at
+    else:
+        values["finished_at"] = now
+    statement = (
+        update(confirmations)
+        .where(
+            confirmations.c.id == confirmation_id,
+            confirmations.c.state == DeliveryState.SENDING.value,
+            confirmations.c.holder == holder,
+        )
+        .values(values)
+    )
+    return session.connection().execute(statement).rowcount == 1
+
+
+def release(session: Session, confirmation_id: int, *, holder: str) -> bool:
+    """Put one back whose data did not begin to leave; the attempt does not count."""
+    statement = (
+        update(confirmations)
+        .where(
+            confirmations.c.id == confirmation_id,
+            confirmations.c.state == DeliveryState.SENDING.value,
+            confirmations.c.holder == holder,
+        )
+        .values(state=DeliveryState.QUEUED.value, holder=None, marked_at=None, attempts=confirmations.c.attempts - 1)
+    )
+    return session.connection().execute(statement).rowcount == 1
+
+
+def take_over(session: Session, *, dead: Iterable[str] | None, alive: str, now: datetime) -> int:
+    """Queue again what dead processes had marked; ``dead`` None means all but ``alive``. Returns the number.
+
+    Never in doubt: a second confirmation mail does no harm, and one that never came loses a reader.
+    """
+    held = confirmations.c.holder
+    theirs = (held != alive) | held.is_(None) if dead is None else held.in_(list(dead))
+    statement = (
+        update(confirmations)
+        .where(confirmations.c.state == DeliveryState.SENDING.value, theirs)
+        .values(state=DeliveryState.QUEUED.value, holder=None, marked_at=None, due_at=now)
+    )
+    return int(session.connection().execute(statement).rowcount)
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the earliest waiting confirmation mail is due."""
+    query = select(func.min(confirmations.c.due_at)).where(confirmations.c.state.in_(_OPEN))
+    found: datetime | None = session.connection().execute(query).scalar_one()
+    return found

@@ -1,0 +1,156 @@
+"""Many subscribers at once, for imports and exports: loaded, inserted and updated a thousand at a time.
+
+One at a time: ``subscribers.py``. What may follow what is decided by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+from sqlmodel import Session
+
+from syndicate.model import Subscriber, Subscription, SubscriptionState
+from syndicate.store.columns import canonical_json
+from syndicate.store.statements import among, insert_many
+from syndicate.store.subscribers import (
+    consent_events,
+    subscribers,
+    subscriptions,
+    to_subscriber,
+    to_subscription,
+)
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubscriber:
+    """A subscriber without its number; ``email_hash`` and ``domain`` are what suppressions are compared with."""
+
+    subscriber: Subscriber
+    email_hash: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A subscription with its subscriber."""
+
+    subscriber: Subscriber
+    subscription: Subscription
+
+
+def subscribers_by_key(session: Session, keys: Sequence[str]) -> dict[str, Subscriber]:
+    """Those of the addresses (compared form) that are known."""
+    query = select(subscribers).where(among(session, subscribers.c.email_key, keys))
+    return {row.email_key: to_subscriber(row) for row in session.connection().execute(query)}
+
+
+def subscriptions_by_subscriber(session: Session, subscriber_ids: Sequence[int]) -> dict[tuple[int, str], Subscription]:
+    """All subscriptions of some subscribers, by subscriber and digest."""
+    query = select(subscriptions).where(among(session, subscriptions.c.subscriber_id, subscriber_ids))
+    return {(row.subscriber_id, row.digest): to_subscription(row) for row in session.connection().execute(query)}
+
+
+def insert_subscribers(session: Session, new: Sequence[NewSubscriber], *, now: datetime) -> dict[str, int]:
+    """Insert subscribers and return their numbers by compared address."""
+    if not new:
+        return {}
+    rows = [
+        (
+            one.subscriber.email,
+            one.subscriber.email_key,
+            one.email_hash,
+            one.domain,
+            one.subscriber.name,
+            one.subscriber.language,
+            one.subscriber.timezone,
+        )
+        for one in new
+    ]
+    names = ("email", "email_key", "email_hash", "domain", "name", "language", "timezone")
+    insert_many(session, subscribers, names, rows, {"created_at": now}, unique=("email_key",))
+    keys = [one.subscriber.email_key for one in new]
+    query = select(subscribers.c.email_key, subscribers.c.id).where(among(session, subscribers.c.email_key, keys))
+    return {row.email_key: row.id for row in session.connection().execute(query)}
+
+
+def insert_subscriptions(
+    session: Session, new: Sequence[tuple[int, Subscription]], *, now: datetime
+) -> dict[tuple[int, str], int]:
+    """Insert subscriptions, each with its subscriber's number, that begin at the beginning.
+
+    Returns their numbers by subscriber and digest.
+    """
+    if not new:
+        return {}
+    names = ("subscriber_id", "digest", "frequency", "topics")
+    start = {"cursor": 0, "first": True, "carry": [], "created_at": now}
+    for state in SubscriptionState:
+        rows = [
+            (subscriber_id, one.digest, one.frequency.value, canonical_json(dict(one.topics)))
+            for subscriber_id, one in new
+            if one.state is state
+        ]
+        constants = {
+            **start,
+            "state": state.value,
+            "confirmed_at": now if state is SubscriptionState.CONFIRMED else None,
+            "unsubscribed_at": now if state is SubscriptionState.UNSUBSCRIBED else None,
+        }
+        insert_many(session, subscriptions, names, rows, constants, unique=("subscriber_id", "digest"))
+    table = subscriptions.c
+    owners = [subscriber_id for subscriber_id, _ in new]
+    query = select(table.subscriber_id, table.digest, table.id).where(among(session, table.subscriber_id, owners))
+    return {(row.subscriber_id, row.digest): row.id for row in session.connection().execute(query)}
+
+
+def update_subscribers(session: Session, changed: Sequence[Subscriber]) -> None:
+    """Set name, language and time zone."""
+    rows = [
+        {"which": one.id, "new_name": one.name, "new_language": one.language, "new_timezone": one.timezone}
+        for one in changed
+    ]
+    _update(session, subscribers, rows, ("name", "language", "timezone"))
+
+
+def update_subscriptions(session: Session, changed: Sequence[Subscription]) -> None:
+    """Set frequency and topics; states move one at a time, each under its condition."""
+    rows = [{"which": one.id, "new_frequency": one.frequency.value, "new_topics": dict(one.topics)} for one in changed]
+    _update(session, subscriptions, rows, ("frequency", "topics"))
+
+
+def _update(session: Session, table: Any, rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
+    if rows:
+        # The names of parameters must differ from those of columns.
+        values = {column: bindparam(f"new_{column}", type_=table.c[column].type) for column in columns}
+        session.connection().execute(update(table).where(table.c.id == bindparam("which")).values(values), rows)
+
+
+def insert_events(
+    session: Session, rows: Sequence[tuple[int, str, dict[str, Any]]], *, via: str, now: datetime
+) -> None:
+    """Write lines of the proof of consent: subscription, event, detail."""
+    texts = [(subscription_id, event, canonical_json(detail)) for subscription_id, event, detail in rows]
+    insert_many(session, consent_events, ("subscription_id", "event", "detail"), texts, {"via": via, "at": now})
+
+
+def memberships(session: Session, digest: str | None = None) -> Iterator[Membership]:
+    """All subscriptions with their subscribers, in the order they were made, a page at a time: flat memory."""
+    last = 0
+    while True:
+        query = select(subscriptions).where(subscriptions.c.id > last).order_by(subscriptions.c.id).limit(_PAGE)
+        if digest is not None:
+            query = query.where(subscriptions.c.digest == digest)
+        page = [to_subscription(row) for row in session.connection().execute(query)]
+        if not page:
+            return
+        owners = select(subscribers).where(among(session, subscribers.c.id, [one.subscriber_id for one in page]))
+        people = {row.id: to_subscriber(row) for row in session.connection().execute(owners)}
+        for subscription in page:
+            yield Membership(people[subscription.subscriber_id], subscription)
+        last = page[-1].id

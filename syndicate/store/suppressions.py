@@ -1,0 +1,127 @@
+"""Addresses and domains never to be written to, and why. Addresses stand here as keyed hashes only.
+
+So the list survives the erasure of a person without keeping the person. Imports and issues ask for many at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import delete, select
+from sqlmodel import Session, SQLModel, col
+
+from syndicate.core.addresses import parent_domains
+from syndicate.store.statements import among, insert_new
+from syndicate.store.tables import SuppressionRow
+
+Scope = Literal["address", "domain"]
+_TABLE = SQLModel.metadata.tables[str(SuppressionRow.__tablename__)]
+
+
+class SuppressionReason(StrEnum):
+    """Why an address or a domain is never written to."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    HARD = "hard"
+    COMPLAINT = "complaint"
+    MANUAL = "manual"
+    ERASURE = "gdpr-erasure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """One entry. ``value`` is a keyed hash (scope address) or an A-label domain."""
+
+    id: int
+    scope: Scope
+    value: str
+    reason: SuppressionReason
+    note: str
+    created_at: datetime
+
+
+def add(
+    session: Session, scope: Scope, value: str, reason: SuppressionReason, *, now: datetime, note: str = ""
+) -> bool:
+    """Enter an address hash or a domain; one that stands already keeps its first reason. Says whether it is new."""
+    row = {"scope": scope, "value": value, "reason": reason.value, "note": note, "created_at": now}
+    return insert_new(session, SuppressionRow, row, ("scope", "value"))
+
+
+def remove(session: Session, scope: Scope, value: str) -> bool:
+    """Take an entry out. Says whether there was one."""
+    statement = delete(SuppressionRow).where(col(SuppressionRow.scope) == scope, col(SuppressionRow.value) == value)
+    result: Any = session.execute(statement)
+    return bool(result.rowcount)
+
+
+def suppression_of(session: Session, email_hash: str, domain: str) -> Suppression | None:
+    """The entry that covers an address: its own, else that of its domain or of a domain above it."""
+    own = _entry(session, "address", email_hash)
+    if own is not None:
+        return own
+    for parent in parent_domains(domain):
+        found = _entry(session, "domain", parent)
+        if found is not None:
+            return found
+    return None
+
+
+def is_suppressed(session: Session, email_hash: str, domain: str) -> bool:
+    """Whether an address may not be written to."""
+    return suppression_of(session, email_hash, domain) is not None
+
+
+def suppressed_hashes(session: Session, hashes: Iterable[str]) -> dict[str, str]:
+    """Those of the address hashes that stand on the list, with the reason."""
+    return _reasons(session, "address", hashes)
+
+
+def suppressed_domains(session: Session, domains: Iterable[str]) -> dict[str, str]:
+    """Those of the domains that stand on the list, or a domain above them, with the reason."""
+    asked = {domain: tuple(parent_domains(domain)) for domain in domains}
+    listed = _reasons(session, "domain", {parent for parents in asked.values() for parent in parents})
+    found = {}
+    for domain, parents in asked.items():
+        for parent in parents:
+            if parent in listed:
+                found[domain] = listed[parent]
+                break
+    return found
+
+
+def suppressions(session: Session, *, limit: int = 100, before: int | None = None) -> list[Suppression]:
+    """Entries, newest first; ``before`` is the id that the page before ended with."""
+    query = select(SuppressionRow).order_by(col(SuppressionRow.id).desc()).limit(limit)
+    if before is not None:
+        query = query.where(col(SuppressionRow.id) < before)
+    return [_suppression(row) for row in session.execute(query).scalars()]
+
+
+def _entry(session: Session, scope: Scope, value: str) -> Suppression | None:
+    query = select(SuppressionRow).where(col(SuppressionRow.scope) == scope, col(SuppressionRow.value) == value)
+    row = session.execute(query).scalar_one_or_none()
+    return None if row is None else _suppression(row)
+
+
+def _reasons(session: Session, scope: Scope, values: Iterable[str]) -> dict[str, str]:
+    table = _TABLE.c
+    query = select(table.value, table.reason).where(table.scope == scope, among(session, table.value, list(values)))
+    return {row.value: row.reason for row in session.connection().execute(query)}
+
+
+def _suppression(row: SuppressionRow) -> Suppression:
+    assert row.id is not None  # noqa: S101 - read from the table
+    scope: Scope = "domain" if row.scope == "domain" else "address"
+    return Suppression(
+        id=row.id,
+        scope=scope,
+        value=row.value,
+        reason=SuppressionReason(row.reason),
+        note=row.note,
+        created_at=row.created_at,
+    )
