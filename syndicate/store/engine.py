@@ -15,10 +15,11 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlmodel import Session
 
-from syndicate.errors import StoreBusyError, StoreError
+from syndicate.errors import StoreBusyError, StoreConflictError, StoreError
 
 BUSY_TIMEOUT = timedelta(seconds=30)
 _READ = "syndicate_read"
+_CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock
 
 
 class Database:
@@ -48,12 +49,16 @@ class Database:
             event.listen(self.engine, "begin", _begin_sqlite)
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, snapshot: bool = False) -> Iterator[Session]:
         """A transaction that writes: committed at the end, rolled back on any error.
 
-        Raises StoreBusyError when another process holds the lock too long, StoreError for what the driver says.
+        With ``snapshot`` all its statements see one state of the database (SQLite: always; PostgreSQL: REPEATABLE READ).
+        Raises StoreBusyError when another process holds the lock too long, StoreConflictError when PostgreSQL wants it done
+        again, StoreError for what else the driver says.
         """
-        with self.errors(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        repeatable = snapshot and self.dialect == "postgresql"
+        engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if repeatable else self.engine
+        with self.errors(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -61,9 +66,13 @@ class Database:
         """One snapshot for reading; never waits for a writer."""
         level = "REPEATABLE READ" if self.dialect == "postgresql" else None
         options: dict[str, Any] = {_READ: True} | ({"isolation_level": level} if level else {})
-        with self.errors(), self.engine.connect().execution_options(**options) as connection, Session(connection) as session:
+        with (
+            self.errors(),
+            self.engine.connect().execution_options(**options) as connection,
+            Session(connection) as session,
+        ):
+            # Closed, not rolled back: a rollback would expire the rows that were read.
             yield session
-            session.rollback()
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -71,6 +80,8 @@ class Database:
         try:
             yield
         except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) in _CONFLICTS:
+                raise StoreConflictError(f"{self.label}: {error.orig}") from error
             reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
             if "locked" in reason or "busy" in reason:
                 raise StoreBusyError(

@@ -1,0 +1,103 @@
+"""When a digest's runs are due, and the period key that makes each run happen once.
+
+Times are computed from local calendar dates, so a day of daylight change has exactly one run: a time that does not exist that
+day is taken as long after midnight as on the day before (02:30 becomes 03:30), one that exists twice is its first occurrence.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from syndicate.config.sections import Digest
+from syndicate.core.crontab import next_crontab_time
+from syndicate.model import Frequency
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+SCHEDULE = "schedule"
+
+
+def rhythms(digest: Digest) -> tuple[str, ...]:
+    """The clocked rhythms of a digest: its ``schedule``, or its frequencies but ``instant``."""
+    if digest.schedule is not None:
+        return (SCHEDULE,)
+    return tuple(frequency.value for frequency in digest.frequencies if frequency is not Frequency.INSTANT)
+
+
+def next_run(digest: Digest, rhythm: str, *, after: datetime, zone: ZoneInfo) -> datetime | None:
+    """The first time strictly after ``after`` (aware) at which a rhythm is due, in UTC; None if it never is."""
+    if rhythm == SCHEDULE:
+        return next_crontab_time(digest.schedule or "", after=after, zone=zone)
+    hour, minute = (int(part) for part in digest.send_at.split(":"))
+    start = after.astimezone(zone).date() - timedelta(days=1)
+    for day in _dates(digest, rhythm, start):
+        due = datetime.combine(day, time(hour, minute), tzinfo=zone).astimezone(UTC)
+        if due > after:
+            return due
+    return None
+
+
+def _dates(digest: Digest, rhythm: str, start: date) -> Iterator[date]:
+    day = start
+    while day.year < date.max.year:
+        if (
+            rhythm == Frequency.DAILY
+            or (rhythm == Frequency.WEEKLY and _WEEKDAYS[day.weekday()] == digest.weekly_on)
+            or (rhythm == Frequency.MONTHLY and day.day == _month_day(day, digest.monthly_on))
+        ):
+            yield day
+        day += timedelta(days=1)
+
+
+def _month_day(day: date, wanted: int) -> int:
+    return min(wanted, calendar.monthrange(day.year, day.month)[1])
+
+
+def runs_until(
+    digest: Digest, rhythm: str, *, first: datetime, until: datetime, zone: ZoneInfo, limit: int
+) -> list[datetime]:
+    """The runs from ``first`` (itself one) to ``until``, at most the last ``limit`` of them: those that were missed."""
+    runs: list[datetime] = []
+    due: datetime | None = first
+    while due is not None and due <= until:
+        runs.append(due)
+        due = next_run(digest, rhythm, after=due, zone=zone)
+    return runs[-limit:]
+
+
+def period_key(rhythm: str, due: datetime, zone: ZoneInfo) -> str:
+    """The key of the run that is due then: ``daily/2026-11-22``, ``weekly/2026-W47``, ``monthly/2026-11``."""
+    local = due.astimezone(zone)
+    if rhythm == Frequency.DAILY:
+        return f"daily/{local:%Y-%m-%d}"
+    if rhythm == Frequency.WEEKLY:
+        year, week, _ = local.isocalendar()
+        return f"weekly/{year}-W{week:02}"
+    if rhythm == Frequency.MONTHLY:
+        return f"monthly/{local:%Y-%m}"
+    return f"schedule/{local:%Y-%m-%dT%H:%M}"
+
+
+def instant_key(seq: int) -> str:
+    """The key of an instant issue: the highest sequence number it considered, so no two consider the same."""
+    return f"instant/{seq:010}"
+
+
+def manual_key(now: datetime) -> str:
+    """The key of a manual ``send``: the UTC time, to the microsecond, so that it collides with nothing."""
+    return f"manual/{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def upcoming(digest: Digest, rhythm: str, *, after: datetime, zone: ZoneInfo, count: int) -> list[datetime]:
+    """The next runs of a rhythm."""
+
+    def runs() -> Iterator[datetime]:
+        due = next_run(digest, rhythm, after=after, zone=zone)
+        while due is not None:
+            yield due
+            due = next_run(digest, rhythm, after=due, zone=zone)
+
+    return list(islice(runs(), count))

@@ -1,0 +1,64 @@
+"""What one reader's message is filled with: the values of its slots, all links signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syndicate.config import Settings
+from syndicate.core.links import (
+    Purpose,
+    message_id_token,
+    preferences_url,
+    sign,
+    sign_for_mail,
+    tagged_address,
+    unsubscribe_url,
+)
+from syndicate.core.message.headers import parse_mailbox
+from syndicate.model import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What every message of this installation is filled with, beside the reader: where links lead and bounces go."""
+
+    public_url: str
+    message_domain: str
+    return_path: str | None
+    sender: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Personal:
+        """Read it from the settings."""
+        return cls(
+            public_url=settings.service.public_url,
+            message_domain=settings.mail_domain,
+            return_path=settings.bounce.return_path,
+            sender=parse_mailbox(settings.delivery.from_).address,
+        )
+
+
+def slot_values(
+    personal: Personal,
+    keyring: Keyring,
+    *,
+    issue_id: int,
+    subscriber_id: int,
+    subscription_id: int,
+    email: str,
+    name: str,
+) -> dict[str, str]:
+    """The value of every slot for one reader and one issue."""
+    leave = sign(keyring, Purpose.UNSUBSCRIBE, subscription_id)
+    mailto = ""
+    if personal.return_path is not None:
+        by_mail = sign_for_mail(keyring, Purpose.UNSUBSCRIBE, subscription_id)
+        mailto = f"mailto:{tagged_address(personal.return_path, by_mail)}?subject=unsubscribe"
+    return {
+        "recipient.name": name,
+        "recipient.email": email,
+        "unsubscribe_url": unsubscribe_url(personal.public_url, leave),
+        "preferences_url": preferences_url(personal.public_url, sign(keyring, Purpose.PREFERENCES, subscription_id)),
+        "unsubscribe_mailto": mailto,
+        "message_id": f"{message_id_token(keyring, issue_id, subscriber_id)}@{personal.message_domain}",
+    }

@@ -1,0 +1,185 @@
+"""Looking before sending: a digest as one reader would get it now, and who would get what. Writes nothing."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from syndicate.config import Settings
+from syndicate.core.addresses import parse_address
+from syndicate.core.message.template import MessageTemplate
+from syndicate.core.personal import Personal, slot_values
+from syndicate.core.render.slots import fill_markers
+from syndicate.core.selection import Choice, Standing, choose
+from syndicate.errors import UnknownNameError, UsageError
+from syndicate.model import Article, Envelope, Keyring, Subscriber
+from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
+from syndicate.pipeline.compose.planning import PlannedEdition, edition_key, plan_issue
+from syndicate.store.articles import above, by_ids, newest
+from syndicate.store.engine import Database
+from syndicate.store.subscribers import find_subscriber, subscription_to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A digest as it would go out. ``new`` is False when nothing is new and the newest articles stand in."""
+
+    subject: str
+    html: str
+    text: str
+    message: bytes
+    articles: list[str]
+    new: bool
+
+
+def preview_digest(
+    database: Database,
+    renderer: EditionRenderer,
+    personal: Personal,
+    keyring: Keyring,
+    digest_name: str,
+    *,
+    email: str | None,
+    now: datetime,
+) -> Preview:
+    """A digest as a subscriber (or, without one, a new reader) would get it now.
+
+    Raises UnknownNameError for an unknown digest or subscriber, UsageError when there is no article at all.
+    """
+    with database.read() as session:
+        reader = _reader(session, email)
+        edition, new = _edition(session, renderer, digest_name, reader, now)
+        subscription = subscription_to(session, reader.id, digest_name) if reader else None
+    finished = renderer.render(digest_name, edition, period="preview", now=now)
+    values = slot_values(
+        personal,
+        keyring,
+        issue_id=0,
+        subscriber_id=reader.id if reader else 0,
+        subscription_id=subscription.id if subscription else 0,
+        email=reader.email if reader else "reader@example.org",
+        name=reader.name if reader else "",
+    )
+    rendered = finished.rendered
+    return Preview(
+        subject=fill_markers(rendered.subject, rendered.nonce, values),
+        html=fill_markers(rendered.html, rendered.nonce, values, html.escape),
+        text=fill_markers(rendered.text, rendered.nonce, values),
+        message=MessageTemplate(finished.message).fill(values),
+        articles=[article.title for article in (*edition.choice.articles, *edition.choice.headlines)],
+        new=new,
+    )
+
+
+def sample_envelope(
+    database: Database,
+    renderer: EditionRenderer,
+    personal: Personal,
+    keyring: Keyring,
+    digest_name: str,
+    *,
+    to: str,
+    now: datetime,
+) -> tuple[Envelope, str]:
+    """One ``[test]`` copy for an editor, and its subject. Its Message-ID is its own, so that no server takes it for a double."""
+    with database.read() as session:
+        edition, _ = _edition(session, renderer, digest_name, None, now)
+    finished: FinishedEdition = renderer.render_test(digest_name, edition, now=now)
+    values = slot_values(personal, keyring, issue_id=0, subscriber_id=0, subscription_id=0, email=to, name="")
+    values["message_id"] = f"test.{now:%Y%m%d%H%M%S%f}@{personal.message_domain}"
+    data = MessageTemplate(finished.message).fill(values)
+    return Envelope(sender=personal.return_path or personal.sender, recipient=to, data=data), finished.subject
+
+
+def _reader(session: Session, email: str | None) -> Subscriber | None:
+    if email is None:
+        return None
+    found = find_subscriber(session, parse_address(email).key)
+    if found is None:
+        raise UnknownNameError(f"there is no subscriber {email}")
+    return found
+
+
+def _edition(
+    session: Session, renderer: EditionRenderer, digest_name: str, reader: Subscriber | None, now: datetime
+) -> tuple[PlannedEdition, bool]:
+    settings = renderer.settings
+    digest = settings.named_digest(digest_name)
+    subscription = subscription_to(session, reader.id, digest_name) if reader else None
+    standing = Standing(cursor=0, first=True, topics={"*": 0})
+    if subscription is not None:
+        standing = Standing(
+            cursor=subscription.cursor,
+            first=subscription.first,
+            topics=subscription.topics,
+            carry=subscription.carry,
+        )
+    choice = choose(_candidates(session, settings, digest_name, standing, now), standing, digest, now=now)
+    new = choice.wanted
+    if not new:
+        choice = Choice(articles=tuple(newest(session, digest, limit=digest.max_items, now=now)))
+    if not choice.articles:
+        raise UsageError(f"digest {digest_name} selects no article at all yet; `syndicate poll` reads the sources")
+    language = renderer.language_of((reader.language if reader else None) or "")
+    return PlannedEdition(key=edition_key(choice, language), language=language, choice=choice), new
+
+
+def _candidates(
+    session: Session, settings: Settings, digest_name: str, standing: Standing, now: datetime
+) -> list[Article]:
+    digest = settings.named_digest(digest_name)
+    since = now - digest.lookback if standing.first else None
+    found = above(session, standing.cursor, digest, now=now, published_from=since)
+    return [*found, *by_ids(session, standing.carry).values()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryEdition:
+    """One edition that would be made."""
+
+    language: str
+    subject: str
+    recipients: int
+    articles: list[str]
+    headlines: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """An issue that would be made."""
+
+    digest: str
+    subscriptions: int
+    recipients: int
+    editions: list[DryEdition]
+
+    def document(self) -> dict[str, Any]:
+        """It as plain values."""
+        return asdict(self)
+
+
+def dry_run(database: Database, renderer: EditionRenderer, digest_name: str, *, now: datetime) -> DryRun:
+    """Who would get what if the digest were sent now; renders every edition, so that a broken template shows."""
+    with database.read() as session:
+        plan = plan_issue(
+            session, renderer.settings, digest_name, frequencies=None, language_of=renderer.language_of, now=now
+        )
+    return DryRun(
+        digest=digest_name,
+        subscriptions=plan.subscriptions,
+        recipients=plan.recipients,
+        editions=[
+            DryEdition(
+                language=edition.language,
+                subject=renderer.render(digest_name, edition, period="dry-run", now=now).subject,
+                recipients=edition.recipients,
+                articles=[article.title for article in edition.choice.articles],
+                headlines=[article.title for article in edition.choice.headlines],
+            )
+            for edition in plan.editions
+        ],
+    )

@@ -1,0 +1,43 @@
+"""What an operator does to an issue: pause, resume, cancel, resolve what is in doubt. Delivering sees it at its next step."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from syndicate.model import Issue, IssueState
+from syndicate.store import deliveries
+from syndicate.store.engine import Database
+from syndicate.store.issues import change_state, get_issue
+
+
+def pause(database: Database, issue_id: int, now: datetime) -> Issue:
+    """Stop taking up an issue's deliveries. Raises TransitionError unless it runs."""
+    with database.write() as session:
+        change_state(session, issue_id, expected=[IssueState.RUNNING], to=IssueState.PAUSED, now=now)
+        return get_issue(session, issue_id)
+
+
+def resume(database: Database, issue_id: int, now: datetime) -> Issue:
+    """Let a paused issue go on. Raises TransitionError unless it is paused."""
+    with database.write() as session:
+        change_state(session, issue_id, expected=[IssueState.PAUSED], to=IssueState.RUNNING, now=now)
+        return get_issue(session, issue_id)
+
+
+def cancel(database: Database, issue_id: int, now: datetime) -> Issue:
+    """End an issue: queued and deferred deliveries are cancelled. Raises TransitionError when it has ended already."""
+    with database.write() as session:
+        change_state(
+            session, issue_id, expected=[IssueState.RUNNING, IssueState.PAUSED], to=IssueState.CANCELLED, now=now
+        )
+        deliveries.cancel_open(session, issue_id, now)
+        return get_issue(session, issue_id)
+
+
+def resolve(database: Database, issue_id: int, *, how: Literal["resend", "skip"], now: datetime) -> tuple[Issue, int]:
+    """Decide about an issue's deliveries in doubt; returns it and how many there were."""
+    with database.write() as session:
+        get_issue(session, issue_id)
+        count = deliveries.resolve(session, issue_id, how=how, now=now)
+        return get_issue(session, issue_id), count

@@ -1,0 +1,57 @@
+"""From a confirmation that is owed to its message: the link signed with its expiry, in the subscriber's language."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+
+from syndicate.config import Settings
+from syndicate.core.links import Purpose, confirm_url, sign
+from syndicate.core.message.confirmation_message import Confirmation, build_confirmation
+from syndicate.core.message.headers import parse_mailbox
+from syndicate.core.personal import Personal
+from syndicate.core.render.templates import TemplateSet
+from syndicate.model import Envelope, Keyring
+from syndicate.store.confirmations import DueConfirmation
+
+
+class ConfirmationMails:
+    """Makes the envelopes of confirmation mails."""
+
+    def __init__(self, settings: Settings, templates: Mapping[str, str], keyring: Keyring) -> None:
+        self._settings = settings
+        self._templates = TemplateSet(templates)
+        self._keyring = keyring
+        self._personal = Personal.of(settings)
+
+    def __call__(self, confirmation: DueConfirmation, now: datetime) -> Envelope:
+        """One finished mail. The link works for ``privacy.confirm_link_valid`` from ``now``. Raises TemplateError, AddressError."""
+        settings = self._settings
+        valid_until = now + settings.privacy.confirm_link_valid
+        token = sign(self._keyring, Purpose.CONFIRM, confirmation.subscription_id, expires_at=valid_until)
+        zone = settings.digest_zone(confirmation.digest)
+        words = self._templates.words(confirmation.language, settings.site.language)
+        delivery = settings.delivery
+        # The same for every try of one confirmation, so that servers recognise a second copy.
+        mark = hmac.new(self._keyring.hash_key, f"confirmation\0{confirmation.id}".encode(), hashlib.sha256).hexdigest()
+        data = build_confirmation(
+            self._templates,
+            Confirmation(
+                site=settings.site,
+                digest_title=settings.digest_title(confirmation.digest),
+                language=words["language"],
+                zone=zone.key,
+                sender=parse_mailbox(delivery.confirm_from or delivery.from_),
+                recipient=confirmation.email,
+                confirm_url=confirm_url(settings.service.public_url, token),
+                valid_until=valid_until,
+                date=now.astimezone(zone).replace(microsecond=0),
+                message_id=f"confirm.{mark[:32]}@{settings.mail_domain}",
+                reply_to=parse_mailbox(delivery.reply_to) if delivery.reply_to else None,
+            ),
+            nonce=f"c{mark[32:60]}",
+        )
+        sender = self._personal.return_path or self._personal.sender
+        return Envelope(sender=sender, recipient=confirmation.email, data=data)

@@ -1,0 +1,93 @@
+"""One pass of delivering: take over what dead processes held, send what is due, finish what is complete."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syndicate.errors import SyndicateError
+from syndicate.model import DeliveryState, Envelope
+from syndicate.pipeline.deliver.connections import Crew, Rules, states_of
+from syndicate.pipeline.deliver.ledger import Ledger
+from syndicate.pipeline.deliver.protocols import Sender
+from syndicate.store.deliveries import Result, Task, take_over
+from syndicate.store.engine import Database
+from syndicate.store.holders import dead_holders, register_holder, remove_holder
+from syndicate.store.issues import finish_issues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """This process as a sender. ``alone``: a lock proves that no other process sends from this database (SQLite)."""
+
+    name: str
+    host: str
+    pid: int
+    alone: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class DeliverResult:
+    """What one pass did: outcomes by state, issues finished, rows taken over, and what stopped it, if anything."""
+
+    outcomes: dict[DeliveryState, int] = field(default_factory=dict)
+    finished: list[int] = field(default_factory=list)
+    taken_over: int = 0
+    stopped_by: SyndicateError | None = None
+
+
+def deliver(
+    database: Database,
+    sender: Sender,
+    envelope: Callable[[Task], Envelope],
+    *,
+    holder: Holder,
+    rules: Rules,
+    stop: threading.Event,
+    clock: Callable[[], datetime],
+    may_take: Callable[[], None],
+    issues: Sequence[int] | None = None,
+    progress: Callable[[int], None] = lambda _count: None,
+    log: Callable[[str], None] = lambda _message: None,
+) -> DeliverResult:
+    """Send what is queued, or deferred and due, of running issues (of ``issues`` only, if given) until nothing is left.
+
+    ``may_take`` raises what must stop it before more rows are taken; ``progress`` hears how many outcomes were committed. A relay
+    that does not work, a full disk and a stop end the pass in order: ``stopped_by`` says so, and nothing is lost.
+    """
+    result = DeliverResult()
+
+    def recorded(results: Sequence[Result]) -> None:
+        for state, count in states_of(results).items():
+            result.outcomes[state] = result.outcomes.get(state, 0) + count
+        progress(len(results))
+
+    now = clock()
+    with database.write() as session:
+        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
+        dead = None if holder.alone else dead_holders(session, now)
+        result.taken_over = take_over(session, dead=dead, alive=holder.name, policy=rules.in_doubt, now=now)
+    ledger = Ledger(
+        database,
+        holder=holder.name,
+        clock=clock,
+        stop=stop,
+        issues=issues,
+        may_take=may_take,
+        recorded=recorded,
+        log=log,
+    )
+    crew = Crew(sender=sender, ledger=ledger, envelope=envelope, rules=rules, stop=stop)
+    try:
+        crew.run()
+        result.stopped_by = crew.relay_error
+    except SyndicateError as error:
+        result.stopped_by = error
+    finally:
+        ledger.close()
+    with database.write() as session:
+        result.finished = finish_issues(session, clock())
+        remove_holder(session, holder.name)
+    return result

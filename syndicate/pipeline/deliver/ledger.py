@@ -1,0 +1,179 @@
+"""The one thread that writes the ledger while mail is sent: outcomes of the last messages, marks of the next ones.
+
+All connections that wait share one commit (group commit). A row is handed out only after its mark is durable. When an outcome
+cannot be written it is kept and tried again: losing it would leave a known delivery in doubt.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syndicate.errors import StoreError, SyndicateError
+from syndicate.store.deliveries import Result, Task, mark_started, record, release, take
+from syndicate.store.engine import Database
+from syndicate.store.holders import touch_holder
+
+# How long outcomes are tried to be written after a stop was asked for; SIGTERM allows 10 s in all.
+LAST_TRIES = 6.0
+RETRY_EVERY = 0.5
+
+
+class LostHoldError(SyndicateError):
+    """Another process took this one's rows over, believing it dead: it must stop sending at once."""
+
+
+@dataclass(slots=True)
+class _Request:
+    results: Sequence[Result]
+    put_back: Sequence[Task]
+    want: int
+    done: threading.Event = field(default_factory=threading.Event)
+    tasks: list[Task] = field(default_factory=list)
+    error: BaseException | None = None
+
+
+class Ledger:
+    """Serves ``exchange`` calls of the connection threads until ``close``."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        holder: str,
+        clock: Callable[[], datetime],
+        stop: threading.Event,
+        issues: Sequence[int] | None,
+        may_take: Callable[[], None],
+        recorded: Callable[[Sequence[Result]], None],
+        log: Callable[[str], None],
+    ) -> None:
+        """``may_take`` raises what must stop further sending (a full disk); ``recorded`` hears of committed outcomes."""
+        self._database = database
+        self._holder = holder
+        self._clock = clock
+        self._stop = stop
+        self._issues = issues
+        self._may_take = may_take
+        self._recorded = recorded
+        self._log = log
+        self._started: set[int] = set()
+        self._touched = 0.0
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
+        self._thread.start()
+
+    def exchange(self, results: Sequence[Result], *, want: int, put_back: Sequence[Task] = ()) -> list[Task]:
+        """Record outcomes, put unsent tasks back and take up to ``want`` new ones; returns after the commit.
+
+        Raises what stopped the ledger: LostHoldError, StoreError, DiskFullError.
+        """
+        request = _Request(results, put_back, want)
+        self._requests.put(request)
+        request.done.wait()
+        if request.error is not None:
+            raise request.error
+        return request.tasks
+
+    def close(self) -> None:
+        """Stop serving; everything asked before is answered first."""
+        self._requests.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            first = self._requests.get()
+            if first is None:
+                return
+            batch, ended = self._gather(first)
+            try:
+                self._commit(batch)
+            except BaseException as error:  # noqa: BLE001 - handed to the threads that wait, which raise it
+                self._failure = error
+                for request in batch:
+                    request.error = error
+            for request in batch:
+                request.done.set()
+            if ended:
+                return
+
+    def _gather(self, first: _Request) -> tuple[list[_Request], bool]:
+        batch = [first]
+        while True:
+            try:
+                request = self._requests.get_nowait()
+            except queue.Empty:
+                return batch, False
+            if request is None:
+                return batch, True
+            batch.append(request)
+
+    def _commit(self, batch: list[_Request]) -> None:
+        results = [result for request in batch for result in request.results]
+        put_back = [task.id for request in batch for task in request.put_back]
+        want = sum(request.want for request in batch)
+        refusal: SyndicateError | None = None
+        if self._failure is not None or self._stop.is_set():
+            want = 0
+        if want:
+            try:
+                self._may_take()
+            except SyndicateError as error:
+                refusal, want = error, 0
+        tasks = self._write(results, put_back, want)
+        self._recorded(results)
+        if refusal is not None:
+            raise refusal
+        _deal(tasks, batch)
+
+    def _write(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
+        deadline: float | None = None
+        while True:
+            try:
+                return self._transaction(results, put_back, want)
+            except StoreError as error:
+                if not results and not put_back:
+                    raise
+                want = 0  # what is known must be written before anything new is begun
+                if self._stop.is_set():
+                    deadline = deadline or time.monotonic() + LAST_TRIES
+                    if time.monotonic() > deadline:
+                        raise
+                self._log(f"{len(results)} outcomes wait to be written: {error}")
+                time.sleep(RETRY_EVERY)
+
+    def _transaction(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
+        now = self._clock()
+        with self._database.write() as session:
+            recorded = record(session, results, holder=self._holder, now=now)
+            released = release(session, put_back, holder=self._holder) if put_back else 0
+            if recorded + released != len(results) + len(put_back):
+                raise LostHoldError(
+                    f"{len(results) + len(put_back) - recorded - released} deliveries were taken over by another process "
+                    "while this one was sending; it stops. They stand in doubt: see `syndicate issues list`."
+                )
+            tasks = take(session, holder=self._holder, now=now, limit=want, issues=self._issues) if want else []
+            fresh = {task.issue_id for task in tasks} - self._started
+            if fresh:
+                mark_started(session, fresh, now)
+            if time.monotonic() - self._touched > 1:
+                touch_holder(session, self._holder, now)
+                self._touched = time.monotonic()
+        self._started |= fresh
+        return tasks
+
+
+def _deal(tasks: list[Task], batch: list[_Request]) -> None:
+    """Deal tasks out one by one, so that few tasks use many connections."""
+    hungry = [request for request in batch if request.want]
+    at = 0
+    for task in tasks:
+        while len(hungry[at % len(hungry)].tasks) >= hungry[at % len(hungry)].want:
+            at += 1
+        hungry[at % len(hungry)].tasks.append(task)
+        at += 1

@@ -1,0 +1,162 @@
+"""Issues as the ledger shows them: reading them with their sums, and moving them from state to state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, or_, select, update
+from sqlmodel import Session, col
+
+from syndicate.errors import LedgerError, TransitionError, UnknownNameError
+from syndicate.model import Counts, DeliveryState, Issue, IssueState
+from syndicate.store.tables import (
+    DeliveryRow,
+    EditionRow,
+    IssueRow,
+)
+
+OPEN_STATES = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
+LIVE_STATES = (IssueState.DRAFT, IssueState.SCHEDULED, IssueState.RUNNING, IssueState.PAUSED)
+
+
+def find_period(session: Session, digest: str, period: str) -> Issue | None:
+    """The issue of a period, if it was composed or skipped."""
+    row = session.execute(_issue_query().where(IssueRow.digest == digest, IssueRow.period == period)).one_or_none()
+    return _with_counts(session, [row])[0] if row else None
+
+
+def skip(session: Session, *, digest: str, period: str, reason: str, now: datetime) -> int:
+    """Store a run that made no issue, with its reason; an existing row of that period stays. Returns its id."""
+    existing = session.execute(
+        select(IssueRow.id).where(IssueRow.digest == digest, IssueRow.period == period)  # type: ignore[call-overload]
+    ).scalar_one_or_none()
+    if existing is not None:
+        return int(existing)
+    issue = IssueRow(
+        digest=digest, period=period, state=IssueState.SKIPPED, reason=reason, composed_at=now, finished_at=now
+    )
+    session.add(issue)
+    session.flush()
+    return _id(issue)
+
+
+def list_issues(
+    session: Session, *, digest: str | None = None, states: Iterable[IssueState] | None = None, limit: int = 100
+) -> list[Issue]:
+    """Issues, newest first."""
+    query = _issue_query().order_by(col(IssueRow.id).desc()).limit(limit)
+    if digest is not None:
+        query = query.where(col(IssueRow.digest) == digest)
+    if states is not None:
+        query = query.where(col(IssueRow.state).in_([state.value for state in states]))
+    return _with_counts(session, session.execute(query).all())
+
+
+def get_issue(session: Session, issue_id: int) -> Issue:
+    """One issue with its sums. Raises UnknownNameError."""
+    row = session.execute(_issue_query().where(col(IssueRow.id) == issue_id)).one_or_none()
+    if row is None:
+        raise UnknownNameError(f"there is no issue {issue_id}; `syndicate issues list` names those there are")
+    return _with_counts(session, [row])[0]
+
+
+def issue_counts(session: Session, issue_ids: Sequence[int]) -> dict[int, Counts]:
+    """The deliveries of issues by state, from the rows themselves."""
+    query = (
+        select(DeliveryRow.issue_id, DeliveryRow.state, func.count())  # type: ignore[call-overload]
+        .where(col(DeliveryRow.issue_id).in_(issue_ids))
+        .group_by(DeliveryRow.issue_id, DeliveryRow.state)
+    )
+    found: dict[int, dict[str, int]] = {}
+    for issue_id, state, count in session.execute(query):
+        found.setdefault(issue_id, {})[state] = count
+    return {issue_id: Counts(**counts) for issue_id, counts in found.items()}
+
+
+def _issue_query() -> Any:
+    editions = (
+        select(func.count()).where(col(EditionRow.issue_id) == col(IssueRow.id)).correlate(IssueRow).scalar_subquery()
+    )
+    return select(IssueRow, editions)
+
+
+def _with_counts(session: Session, rows: Sequence[Row[IssueRow, int]]) -> list[Issue]:
+    counts = issue_counts(session, [_id(row) for row, _ in rows])
+    return [_issue(row, editions, counts.get(_id(row))) for row, editions in rows]
+
+
+def _issue(row: IssueRow, editions: int, counts: Counts | None) -> Issue:
+    return Issue(
+        id=_id(row),
+        digest=row.digest,
+        period=row.period,
+        state=IssueState(row.state),
+        reason=row.reason,
+        subject=row.subject,
+        composed_at=row.composed_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        editions=editions,
+        recipients=row.recipients,
+        # Once kept, the sums go before the rows: pruning takes those away chunk by chunk (upkeep.py).
+        counts=Counts(**row.final_counts) if row.final_counts else (counts or Counts()),
+    )
+
+
+def change_state(
+    session: Session, issue_id: int, *, expected: Sequence[IssueState], to: IssueState, now: datetime
+) -> None:
+    """Move an issue from one of the expected states. Raises TransitionError naming the state it is in."""
+    ended = to in {IssueState.FINISHED, IssueState.CANCELLED}
+    result = session.execute(
+        update(IssueRow)
+        .where(col(IssueRow.id) == issue_id, col(IssueRow.state).in_([state.value for state in expected]))
+        .values(state=to.value, **({"finished_at": now} if ended else {"finished_at": None}))
+        .execution_options(synchronize_session=False)
+    )
+    if result.rowcount != 1:  # type: ignore[attr-defined]
+        issue = get_issue(session, issue_id)
+        allowed = " or ".join(state.value for state in expected)
+        raise TransitionError(f"issue {issue_id} is {issue.state}; only one that is {allowed} can become {to}")
+
+
+def finish_issues(session: Session, now: datetime) -> list[int]:
+    """Finish running issues that have nothing queued, sending or deferred. Rows in doubt do not keep an issue open.
+
+    What was on the wire when its issue was cancelled, and then deferred, is cancelled here.
+    """
+    cancelled = select(col(IssueRow.id)).where(col(IssueRow.state) == IssueState.CANCELLED.value)
+    session.execute(
+        update(DeliveryRow)
+        .where(
+            col(DeliveryRow.issue_id).in_(cancelled),
+            col(DeliveryRow.state).in_((DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)),
+        )
+        .values(state=DeliveryState.CANCELLED.value, reason="the issue was cancelled", finished_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    open_rows = (
+        select(DeliveryRow.id)  # type: ignore[call-overload]
+        .where(
+            col(DeliveryRow.issue_id) == col(IssueRow.id),
+            or_(*(col(DeliveryRow.state) == state.value for state in OPEN_STATES)),
+        )
+        .correlate(IssueRow)
+        .exists()
+    )
+    result = session.execute(
+        update(IssueRow)
+        .where(col(IssueRow.state) == IssueState.RUNNING.value, ~open_rows)
+        .values(state=IssueState.FINISHED.value, finished_at=now)
+        .returning(col(IssueRow.id))
+        .execution_options(synchronize_session=False)
+    )
+    return [int(issue_id) for issue_id in result.scalars()]
+
+
+def _id(row: IssueRow) -> int:
+    if row.id is None:
+        raise LedgerError(f"issue {row.digest} {row.period} was written without an id")
+    return row.id

@@ -1,0 +1,97 @@
+"""Statements that both databases know but SQLAlchemy spells by dialect: insert what is new, many rows or keys at once.
+
+Many rows travel as one JSON text and are taken apart by the database: executemany costs SQLAlchemy 20 us a row and
+PostgreSQL a step of its pipeline each; an import of 1,000 lines fell from 240 to 60 ms of CPU by this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Column,
+    ColumnElement,
+    Integer,
+    Table,
+    any_,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, SQLModel
+
+
+def upsert(session: Session, table: Table) -> Any:
+    """``INSERT`` of the session's dialect, which knows ``ON CONFLICT``."""
+    return _dialect(session).insert(table)
+
+
+def insert_new(session: Session, table: type[SQLModel], row: Mapping[str, Any], unique: Sequence[str]) -> bool:
+    """Insert a row unless its ``unique`` columns stand already. Says whether it is new.
+
+    Two processes may insert the same row at once: the second waits for the first and then finds it there.
+    """
+    target: Any = table.__table__  # type: ignore[attr-defined]
+    statement = upsert(session, target).values(dict(row)).on_conflict_do_nothing(index_elements=list(unique))
+    return bool(session.connection().execute(statement).rowcount)
+
+
+def insert_many(
+    session: Session,
+    table: Table,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str | int | None]],
+    constants: Mapping[str, Any],
+    *,
+    unique: Sequence[str] = (),
+) -> None:
+    """Insert rows of texts and whole numbers in one statement; ``names`` are their columns, in order.
+
+    ``constants`` hold the columns that are the same for all, of any type. With ``unique``, rows that stand there stay.
+    """
+    if not rows:
+        return
+    text = literal(json.dumps(rows, ensure_ascii=False))
+    if _is_postgres(session):
+        values = func.json_array_elements(cast(text, JSON)).table_valued(column("value", JSON))
+    else:
+        values = func.json_each(text).table_valued("value")
+    taken = [_field(session, values.c.value, place, table.c[name]) for place, name in enumerate(names)]
+    same = [literal(value, table.c[name].type) for name, value in constants.items()]
+    # Without WHERE, SQLite would read the ON of ON CONFLICT as that of a join.
+    source = select(*taken, *same).select_from(values).where(true())
+    statement = upsert(session, table).from_select([*names, *constants], source)
+    if unique:
+        statement = statement.on_conflict_do_nothing(index_elements=list(unique))
+    session.connection().execute(statement)
+
+
+def among(session: Session, where: Column[Any], values: Sequence[str | int]) -> ColumnElement[bool]:
+    """``where IN values`` with one parameter, however many values there are; found by index on both databases."""
+    if _is_postgres(session):
+        return where == any_(literal(list(values), ARRAY(where.type)))
+    listed = func.json_each(literal(json.dumps(list(values), ensure_ascii=False))).table_valued("value")
+    return where.in_(select(listed.c.value))
+
+
+def _field(session: Session, row: Any, place: int, target: Column[Any]) -> Any:
+    if not _is_postgres(session):
+        return func.json_extract(row, f"$[{place}]")
+    text = row.op("->>")(place)
+    return cast(text, Integer) if isinstance(target.type, Integer) else text
+
+
+def _is_postgres(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def _dialect(session: Session) -> Any:
+    return postgresql if _is_postgres(session) else sqlite

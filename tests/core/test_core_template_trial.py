@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from mail_samples import SITE, texts
+
+from syndicate.config import Settings
+from syndicate.core.message.trial import template_problems
+from syndicate.errors import Problem
+
+
+def settings(**digests: dict[str, str]) -> Settings:
+    return Settings.model_validate({"site": SITE.model_dump(), "digest": digests or {"morning": {}}})
+
+
+def places(found: list[Problem]) -> list[tuple[str, str, str]]:
+    return [(problem.where, problem.key, problem.message) for problem in found]
+
+
+def test_what_is_shipped_has_no_problem() -> None:
+    assert template_problems(texts(), settings(morning={}, evening={"timezone": "Asia/Tokyo"})) == []
+
+
+def test_every_problem_is_named_once_with_its_place() -> None:
+    broken = texts(
+        digest__digest_txt="fine\n{% if recipient.name %}x{% endif %}\n{{ unsubscribe_url | upper }}",
+        digest__other_html="\n\n{% endif %}",
+        mails__confirm_html="{{ nonsense }}",
+        digest__macros_html=texts()["digest/macros.html"].replace("article.date | date", "article.day | date"),
+    )
+    found = template_problems(broken, settings(morning={}, evening={"subject": "{{ top.headline }}"}))
+    assert [(where, key, message[:39]) for where, key, message in places(found)] == [
+        ("templates/digest/digest.txt", "line 2", "recipient can only be printed, because "),
+        ("templates/digest/digest.txt", "line 3", "unsubscribe_url can only be printed, bec"[:39]),
+        ("templates/digest/other.html", "line 3", "Encountered unknown tag 'endif'."),
+        ("templates/digest/macros.html", "line 15", "'dict object' has no attribute 'day'"),
+        ("config.toml", "digest.evening.subject", "'dict object' has no attribute 'headline'"[:39]),
+        ("templates/mails/confirm.html", "line 1", "'nonsense' is undefined"),
+    ]
+
+
+def test_a_mail_without_an_unsubscribe_link_is_a_problem() -> None:
+    found = template_problems(texts(digest__digest_txt="{{ top.title }}"), settings())
+    assert places(found) == [
+        ("templates/digest/digest.txt", "", "holds no unsubscribe link; put {{ unsubscribe_url }} into it")
+    ]
+
+
+def test_a_missing_template_and_broken_words() -> None:
+    found = template_problems(texts(), settings(morning={"template": "own"}))
+    assert [problem[2] for problem in places(found)] == [
+        "there is no template 'digest/own.html'",
+        "there is no template 'digest/own.txt'",
+    ]
+    found = template_problems(texts(words__xx_toml="a ="), settings())
+    assert [problem[0] for problem in places(found)] == ["templates/words/xx.toml"]
+
+
+def test_an_empty_page_is_found() -> None:
+    found = template_problems(texts(digest__digest_html="{{ unsubscribe_url }}", mails__confirm_html=""), settings())
+    assert places(found) == [("templates/mails/confirm.html", "", "renders nothing")]
