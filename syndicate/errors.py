@@ -74,8 +74,24 @@ class AddressError(SyndicateError):
     """A text is not an e-mail address that mail can be sent to."""
 
 
+class HeaderError(SyndicateError):
+    """A value cannot stand in a mail header: a line break, a control character, no URI."""
+
+
+class SuppressedError(SyndicateError):
+    """The address, or its domain, is on the suppression list."""
+
+
 class TokenError(SyndicateError):
     """A link's token is altered, expired, or made for another purpose."""
+
+
+class ExpiredTokenError(TokenError):
+    """A genuine link whose time is over; ask for a new one."""
+
+
+class KeyFileError(SyndicateError):
+    """``secret.key`` cannot be read, is damaged, or cannot be made; links cannot be signed or read without it."""
 
 
 class TransitionError(SyndicateError):
@@ -88,6 +104,10 @@ class StoreError(SyndicateError):
 
 class StoreBusyError(StoreError):
     """Another process holds the database's write lock for longer than we wait."""
+
+
+class StoreConflictError(StoreError):
+    """Another transaction changed what this one was about to change (PostgreSQL 40001, 40P01); it may be tried again."""
 
 
 class SchemaError(StoreError):

@@ -67,7 +67,9 @@ class FeedFormat(StrEnum):
 
     @property
     def media_type(self) -> str:
-        return {"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}[self.value]
+        return {"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}[
+            self.value
+        ]
 
 
 class ArticleKind(StrEnum):

@@ -1,0 +1,93 @@
+"""``poll`` and ``feeds``: from the sources into the article store, and from there to the feed documents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from syndicate.cli.context import JsonOption, example, invocation
+
+SourceNames = Annotated[
+    list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Only these sources; default: all.")
+]
+FeedNames = Annotated[list[str] | None, typer.Argument(metavar="[FEED]...", help="Only these feeds; default: all.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``poll`` and the group ``feeds``."""
+    app.command("poll", epilog=example("syndicate poll", "syndicate poll stories --json"))(poll)
+    group = typer.Typer(no_args_is_help=True, help="The published feed documents.", rich_markup_mode=None)
+    group.command("build", epilog=example("syndicate feeds build", "syndicate feeds build port --json"))(build)
+    group.command("list", epilog=example("syndicate feeds list --json"))(list_feeds)
+    app.add_typer(group, name="feeds")
+
+
+def poll(ctx: typer.Context, sources: SourceNames = None, as_json: JsonOption = False) -> None:
+    """Read sources now: what is new, changed or gone since the last time."""
+    from dataclasses import asdict
+
+    from syndicate.service import passes
+
+    call = invocation(ctx, as_json)
+    with call.services() as services:
+        results = passes.poll(services, sources or ())
+    call.output.document({"sources": [asdict(result) for result in results]})
+    call.output.table(
+        ("source", "seen", "added", "updated", "withdrawn", "error"),
+        [(r.source, r.seen, r.added, r.updated, r.withdrawn, r.error) for r in results],
+        empty="no sources are configured",
+    )
+    if any(result.error for result in results):
+        raise typer.Exit(1)
+
+
+def build(ctx: typer.Context, feeds: FeedNames = None, as_json: JsonOption = False) -> None:
+    """Write the feed documents whose bytes changed."""
+    from syndicate.service import passes
+
+    call = invocation(ctx, as_json)
+    for name in feeds or ():
+        call.settings.named_feed(name)
+    with call.services() as services:
+        results = passes.build_feeds(services, feeds or ())
+    call.output.document(
+        {
+            "feeds": [
+                {
+                    "feed": result.feed,
+                    "documents": result.documents,
+                    "changed": result.changed,
+                    "entries": result.entries,
+                    "error": result.error,
+                }
+                for result in results
+            ]
+        }
+    )
+    call.output.table(
+        ("feed", "documents", "changed", "entries", "error"),
+        [(r.feed, r.documents, r.changed, r.entries, r.error) for r in results],
+        empty="no feeds are configured",
+    )
+    if any(result.error for result in results):
+        raise typer.Exit(1)
+
+
+def list_feeds(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the configured feeds with their addresses."""
+    call = invocation(ctx, as_json)
+    found = [
+        {
+            "feed": name,
+            "title": feed.title or call.settings.site.title,
+            "addresses": [f"{call.settings.service.public_url}/feeds/{name}/{each.file_name}" for each in feed.formats],
+        }
+        for name, feed in call.settings.feed.items()
+    ]
+    call.output.document({"feeds": found})
+    call.output.table(
+        ("feed", "title", "address"),
+        [(feed["feed"], feed["title"], address) for feed in found for address in feed["addresses"]],
+        empty="no feeds are configured",
+    )

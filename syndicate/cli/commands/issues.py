@@ -1,0 +1,133 @@
+"""``issues``: the ledger; look at issues, and pause, resume, cancel or resolve them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from syndicate.cli.context import JsonOption, example, invocation
+from syndicate.cli.documents import issue_document, issue_line, issue_sum
+
+if TYPE_CHECKING:
+    from syndicate.model import Issue
+    from syndicate.store.engine import Database
+
+IssueId = Annotated[int, typer.Argument(metavar="ID", help="The issue's number, as `issues list` shows it.")]
+
+
+class Decision(StrEnum):
+    """What to do with deliveries in doubt."""
+
+    RESEND = "resend"
+    SKIP = "skip"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group ``issues``."""
+    group = typer.Typer(no_args_is_help=True, help="The ledger: issues and their deliveries.", rich_markup_mode=None)
+    group.command("list", epilog=example("syndicate issues list --digest morning"))(list_)
+    group.command("show", epilog=example("syndicate issues show 7 --json"))(show)
+    group.command("pause", epilog=example("syndicate issues pause 7"))(pause)
+    group.command("resume", epilog=example("syndicate issues resume 7"))(resume)
+    group.command("cancel", epilog=example("syndicate issues cancel 7"))(cancel)
+    group.command("resolve", epilog=example("syndicate issues resolve 7 --as resend"))(resolve)
+    app.add_typer(group, name="issues")
+
+
+def list_(
+    ctx: typer.Context,
+    digest: Annotated[str | None, typer.Option("--digest", help="Only issues of this digest.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List issues, newest first."""
+    from syndicate.store.issues import list_issues
+
+    call = invocation(ctx, as_json)
+    with call.services() as services, services.database.read() as session:
+        found = list_issues(session, digest=digest, limit=limit)
+    call.output.document({"issues": [issue_document(issue) for issue in found]})
+    call.output.table(
+        ("id", "digest", "period", "state", "composed", "ledger"),
+        [
+            (
+                issue.id,
+                issue.digest,
+                issue.period,
+                issue.state.value,
+                issue.composed_at,
+                issue.reason or issue_sum(issue),
+            )
+            for issue in found
+        ],
+        empty="there are no issues yet",
+    )
+
+
+def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
+    """Show one issue with the sums of its deliveries; exit status 1 if they do not balance."""
+    from syndicate.store.issues import get_issue
+
+    call = invocation(ctx, as_json)
+    with call.services() as services, services.database.read() as session:
+        issue = get_issue(session, issue_id)
+    call.output.document(issue_document(issue))
+    call.output.table(
+        ("", ""),
+        [(key.replace("_", " "), value) for key, value in issue_document(issue).items() if key != "counts"],
+    )
+    call.output.text(issue_sum(issue))
+    if not issue.balanced:
+        raise typer.Exit(1)
+
+
+def pause(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
+    """Pause a running issue; what is on the wire is finished, nothing more is begun."""
+    from syndicate.pipeline import control
+
+    _change(ctx, issue_id, as_json, control.pause)
+
+
+def resume(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
+    """Let a paused issue go on."""
+    from syndicate.pipeline import control
+
+    _change(ctx, issue_id, as_json, control.resume)
+
+
+def cancel(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
+    """Cancel an issue: what is queued or deferred is not sent; what was sent stays on the ledger."""
+    from syndicate.pipeline import control
+
+    _change(ctx, issue_id, as_json, control.cancel)
+
+
+def resolve(
+    ctx: typer.Context,
+    issue_id: IssueId,
+    decision: Annotated[Decision, typer.Option("--as", help="resend them (same Message-ID), or skip them.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Decide what becomes of deliveries in doubt: their data went out and no answer was recorded."""
+    from syndicate.pipeline import control
+
+    call = invocation(ctx, as_json)
+    with call.services() as services:
+        issue, count = control.resolve(
+            services.database, issue_id, how="resend" if decision is Decision.RESEND else "skip", now=services.clock()
+        )
+    call.output.document(issue_document(issue))
+    call.output.text(f"{count} deliver{'y' if count == 1 else 'ies'} in doubt resolved as {decision}")
+    call.output.text(issue_line(issue))
+
+
+def _change(ctx: typer.Context, issue_id: int, as_json: bool, verb: Callable[[Database, int, datetime], Issue]) -> None:
+    call = invocation(ctx, as_json)
+    with call.services() as services:
+        issue = verb(services.database, issue_id, services.clock())
+    call.output.document(issue_document(issue))
+    call.output.text(issue_line(issue))

@@ -1,0 +1,78 @@
+"""The command line: its global options and the list of command groups. ``main`` is the program's entry point."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from syndicate import __version__
+from syndicate.cli.commands import (
+    articles,
+    backups,
+    check,
+    database,
+    demo,
+    digests,
+    issues,
+    service,
+    start,
+    subscribers,
+)
+from syndicate.cli.context import Invocation, example
+from syndicate.cli.errors import FAILED, report
+
+# Each module registers its own commands, in the order of the help page.
+GROUPS = (start, demo, check, articles, digests, issues, subscribers, service, backups, database)
+
+# No rich mark-up in help and usage errors: importing rich costs more than everything else that `--help` does.
+app = typer.Typer(name="syndicate", rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+for _group in GROUPS:
+    _group.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"syndicate {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog=example("syndicate init paper", "syndicate -c paper/config.toml check"))
+def _global(
+    ctx: typer.Context,
+    config: Annotated[
+        Path,
+        typer.Option("-c", "--config", metavar="FILE", envvar="SYNDICATE_CONFIG", help="The configuration file."),
+    ] = Path("config.toml"),
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Feeds and e-mail digests from the articles a publisher already has, with a ledger of every delivery."""
+    ctx.obj = Invocation(config=config)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; every error has been told on stderr."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="syndicate")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED if end.code else 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where every error ends
+        return report(error)
+    return 0
+
+
+def main() -> None:
+    """Run the program."""
+    status = run()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our pipe went away (`syndicate … | head`); without this the interpreter complains at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)

@@ -1,0 +1,137 @@
+"""What a command prints: one JSON document, or text and tables for people; notes and progress go to stderr.
+
+Knows nothing of commands or settings. Text from outside loses its control characters before it reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+_CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+# Direction overrides and isolates can make a line read as something else (Unicode TR 36, 3.2).
+_CONTROL |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "")
+
+
+class Output:
+    """The two faces of a command: ``document`` for ``--json``, ``text`` and ``table`` for people.
+
+    A command calls both; the one that is not wanted prints nothing.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+
+    def document(self, value: Any) -> None:
+        """Print the one JSON document of ``--json``; without ``--json`` nothing."""
+        if self.as_json:
+            print(json.dumps(value, indent=2, ensure_ascii=False, default=plain), flush=True)  # noqa: T201 - this is the printer
+
+    def text(self, line: str = "") -> None:
+        """Print a line for people; with ``--json`` nothing."""
+        if not self.as_json:
+            print(safe(line), flush=True)  # noqa: T201 - this is the printer
+
+    def note(self, line: str) -> None:
+        """Say something beside the result, on stderr, in both modes."""
+        print(safe(line), file=sys.stderr, flush=True)  # noqa: T201 - this is the printer
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", empty: str = "") -> None:
+        """Print a table: drawn on a terminal, in plain aligned columns elsewhere; ``empty`` when there are no rows."""
+        if self.as_json:
+            return
+        cells = [[safe(shown(cell)).replace("\n", " ") for cell in row] for row in rows]
+        if not cells:
+            if empty:
+                self.text(empty)
+            return
+        if sys.stdout.isatty():
+            _rich_table(columns, cells, title)
+        else:
+            _plain_table(columns, cells, title)
+
+    @contextmanager
+    def progress(self, label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """A progress bar on stderr while the block runs, only on a terminal. Yields ``advance(count)``.
+
+        ``total`` None: a line that moves without an end.
+        """
+        if not sys.stderr.isatty():
+            yield lambda _count: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(safe(label), total=total)
+            yield lambda count: bar.advance(task, count)
+
+
+def plain(value: Any) -> Any:
+    """What JSON does not know, in its words: times as RFC 3339 in UTC with fractions, durations in seconds."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form; give the document plain values")
+
+
+def shown(value: Any) -> str:
+    """A value as people read it in a table: nothing for None, yes and no, local time to the second."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.astimezone().isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(shown(part) for part in value)
+    return str(value)
+
+
+def safe(text: str) -> str:
+    """Text without the characters that could steer a terminal."""
+    return text.translate(_CONTROL)
+
+
+def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title) if title else None, title_justify="left")
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def _plain_table(columns: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> None:
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    lines = [title] if title else []
+    lines.extend(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (columns, *cells)
+    )
+    print("\n".join(lines), flush=True)  # noqa: T201 - this is the printer

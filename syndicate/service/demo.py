@@ -1,0 +1,87 @@
+"""The demonstration: the shipped configuration and sample articles, end to end, in a folder of one's choice."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from syndicate.config import Settings
+from syndicate.config.load import load_settings
+from syndicate.config.sources import FolderSource
+from syndicate.model import Issue, PollResult
+from syndicate.pipeline.members.import_chunk import Imported, ImportRules
+from syndicate.pipeline.members.importing import import_subscribers
+from syndicate.pipeline.publish import FeedResult
+from syndicate.service import passes
+from syndicate.service.wiring import Services
+from syndicate.shipped import shipped
+from syndicate.store.sources import hold, shift_dates
+
+# The newest sample article is dated so; the demo lays it shortly before its first run.
+SAMPLES_END = datetime(2026, 11, 20, 7, tzinfo=UTC)
+BEFORE_FIRST_RUN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demonstration:
+    """What the demo did."""
+
+    sources: list[PollResult]
+    feeds: list[FeedResult]
+    readers: Imported
+    issues: list[Issue]
+
+
+def demo_settings(folder: Path) -> Settings:
+    """The shipped configuration with everything that is written laid into ``folder``."""
+    settings = load_settings(shipped("config.toml"), {})
+    folder = folder.resolve()
+    service = settings.service.model_copy(
+        update={
+            "database": f"sqlite:///{folder / 'subscribers.db'}",
+            "feeds_dir": folder / "feeds",
+            "secret_key_file": folder / "secret.key",
+        }
+    )
+    sources = {
+        name: source.model_copy(update={"path": shipped("examples") / "articles"})
+        for name, source in settings.source.items()
+        if isinstance(source, FolderSource)
+    }
+    delivery = settings.delivery.model_copy(update={"outbox": folder / "outbox"})
+    return settings.model_copy(update={"service": service, "source": sources, "delivery": delivery})
+
+
+def demonstrate(services: Services) -> Demonstration:
+    """Read the samples, build the feeds, sign up the readers, compose and send their digests. Doing it again is harmless."""
+    settings = services.settings
+    now = services.clock()
+    shift = now - BEFORE_FIRST_RUN - SAMPLES_END
+    with services.database.write() as session:
+        for name in settings.source:
+            if not hold(session, name)[1]:
+                shift_dates(session, name, timedelta(minutes=shift // timedelta(minutes=1)))
+    sources = passes.poll(services)
+    feeds = passes.build_feeds(services)
+    with (shipped("examples") / "readers.csv").open("rb") as lines:
+        readers = import_subscribers(
+            services.database,
+            settings,
+            services.keyring,
+            lines,
+            ImportRules(confirmed=True, origin="readers.csv"),
+            now=now,
+            report=lambda _number, _problem: None,
+        )
+    stop = threading.Event()
+    issues = [passes.send(services, name, wait=True, stop=stop).issue for name in settings.digest]
+    passes.deliver_due(services, stop=stop)
+    return Demonstration(sources=sources, feeds=feeds, readers=readers, issues=issues)
+
+
+def mails_in(outbox: Path) -> int:
+    """How many messages a Maildir holds."""
+    return sum(len(os.listdir(outbox / part)) for part in ("new", "cur") if (outbox / part).is_dir())

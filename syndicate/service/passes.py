@@ -1,0 +1,182 @@
+"""Sequences of stages: poll and publish, compose what is due, deliver what is due, send, one pass of everything."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from syndicate.core.addresses import parse_address
+from syndicate.core.periods import manual_key
+from syndicate.errors import SyndicateError
+from syndicate.model import Issue, IssueState, Outcome, PollResult
+from syndicate.pipeline.compose import compose, sample_envelope
+from syndicate.pipeline.deliver import DeliverResult, deliver, send_confirmations
+from syndicate.pipeline.ingest import ingest
+from syndicate.pipeline.publish import FeedResult, publish
+from syndicate.service.due import compose_due
+from syndicate.service.wiring import Services
+from syndicate.store.articles import number_due
+from syndicate.store.issues import get_issue
+
+log = logging.getLogger(__name__)
+
+
+def poll(services: Services, names: Iterable[str] = ()) -> list[PollResult]:
+    """Read sources now, one after the other; a broken one is reported and stops no other."""
+    results = []
+    for source in services.sources(names):
+        result = ingest(services.database, source, services.settings, services.clock())
+        results.append(result)
+        if result.error:
+            log.error("source %s: %s", result.source, result.error)
+        for problem in result.problems:
+            log.warning("source %s: %s: %s", result.source, problem.item, problem.error)
+    return results
+
+
+def build_feeds(services: Services, names: Sequence[str] = ()) -> list[FeedResult]:
+    """Number what has become publishable, then write the documents that changed."""
+    now = services.clock()
+    with services.database.write() as session:
+        number_due(session, now)
+    results = publish(services.database, services.settings, now, names or None)
+    for result in results:
+        if result.error:
+            log.error("feed %s: %s", result.feed, result.error)
+    return results
+
+
+def deliver_due(
+    services: Services,
+    *,
+    stop: threading.Event,
+    issues: Sequence[int] | None = None,
+    progress: Callable[[int], None] = lambda _count: None,
+) -> DeliverResult | None:
+    """Send confirmation mails and deliveries that are due. None: another process is sending from this database."""
+    lock = services.sending_lock()
+    if lock is not None and not lock.acquire():
+        return None
+    try:
+        if issues is None:
+            send_confirmations(
+                services.database,
+                services.sender,
+                services.confirmations,
+                holder=services.holder(alone=lock is not None),
+                rules=services.rules,
+                stop=stop,
+                may_take=services.check_disk,
+            )
+        result = deliver(
+            services.database,
+            services.sender,
+            services.envelopes,
+            holder=services.holder(alone=lock is not None),
+            rules=services.rules,
+            stop=stop,
+            clock=services.clock,
+            may_take=services.check_disk,
+            issues=issues,
+            progress=progress,
+            log=log.error,
+        )
+    finally:
+        if lock is not None:
+            lock.release()
+    _tell(result)
+    return result
+
+
+def _tell(result: DeliverResult) -> None:
+    if result.taken_over:
+        log.warning("%d deliveries of a process that died are in doubt", result.taken_over)
+    if result.stopped_by is not None:
+        log.error("sending stopped: %s", result.stopped_by)
+    if result.outcomes:
+        log.info("delivered: %s", ", ".join(f"{count} {state}" for state, count in result.outcomes.items()))
+
+
+@dataclass(slots=True, kw_only=True)
+class SendResult:
+    """A manual send: the issue as it stands, and what stopped its delivery, if anything."""
+
+    issue: Issue
+    stopped_by: SyndicateError | None = None
+
+
+def send(
+    services: Services,
+    digest: str,
+    *,
+    wait: bool,
+    stop: threading.Event,
+    started: Callable[[Issue], None] = lambda _issue: None,
+    progress: Callable[[int], None] = lambda _count: None,
+) -> SendResult:
+    """Compose an issue now for all confirmed subscriptions, and deliver it; returns when nothing is queued or sending.
+
+    When another process is sending from this database (``syndicate run``), it does the work and this one watches.
+    """
+    now = services.clock()
+    issue = compose(services.database, services.renderer, digest, period=manual_key(now), frequencies=None, now=now)
+    if issue is None:
+        raise AssertionError("a manual issue is stored even when it is skipped")
+    started(issue)
+    if issue.state is not IssueState.RUNNING or not wait:
+        return SendResult(issue=issue)
+    while not stop.is_set():
+        result = deliver_due(services, stop=stop, issues=[issue.id], progress=progress)
+        issue = _read(services, issue.id)
+        if result is not None and result.stopped_by is not None:
+            return SendResult(issue=issue, stopped_by=result.stopped_by)
+        if issue.state is not IssueState.RUNNING or not (issue.counts.queued or issue.counts.sending):
+            break
+        time.sleep(0.3)
+    return SendResult(issue=issue)
+
+
+def send_test(services: Services, digest: str, address: str) -> tuple[Outcome, str]:
+    """Send one copy to an editor; nothing of it stands on the ledger. Returns the answer and the subject."""
+    to = parse_address(address).email
+    envelope, subject = sample_envelope(
+        services.database,
+        services.renderer,
+        services.personal,
+        services.keyring,
+        digest,
+        to=to,
+        now=services.clock(),
+    )
+    connection = services.sender.connect()
+    try:
+        return connection.send(envelope), subject
+    finally:
+        connection.close()
+
+
+def _read(services: Services, issue_id: int) -> Issue:
+    with services.database.read() as session:
+        return get_issue(session, issue_id)
+
+
+@dataclass(slots=True, kw_only=True)
+class OnceResult:
+    """What one pass of everything did."""
+
+    sources: list[PollResult] = field(default_factory=list)
+    feeds: list[FeedResult] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    delivered: DeliverResult | None = None
+
+
+def run_once(services: Services, *, stop: threading.Event) -> OnceResult:
+    """Poll, build, compose what is due, deliver what is due."""
+    result = OnceResult(sources=poll(services), feeds=build_feeds(services))
+    result.issues = compose_due(services, services.clock())
+    result.delivered = deliver_due(services, stop=stop)
+    result.issues = [_read(services, issue.id) for issue in result.issues]
+    return result

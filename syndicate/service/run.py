@@ -1,0 +1,253 @@
+"""``syndicate run``: one process with the clock, the work and the web part; SIGTERM drains and ends it within 10 seconds.
+
+APScheduler ticks in memory; what is due is asked of the database, so any number of processes make each run once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import FrameType
+
+import uvicorn
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from starlette.types import ASGIApp
+
+from syndicate.errors import SyndicateError
+from syndicate.io.heartbeat import ping
+from syndicate.pipeline.ingest import ingest
+from syndicate.pipeline.upkeep import prune
+from syndicate.service.due import compose_due
+from syndicate.service.passes import build_feeds, deliver_due
+from syndicate.service.status import alarms
+from syndicate.service.wiring import Services
+from syndicate.store.articles import highest_revision, next_due
+from syndicate.store.confirmations import next_due as next_confirmation_due
+from syndicate.store.deliveries import next_due as next_delivery_due
+from syndicate.store.schedules import claim_poll, next_polls
+
+log = logging.getLogger(__name__)
+
+# SIGTERM allows 10 s; what is not done by then is safe to leave: every stage goes on from its last commit.
+DRAIN = 8.0
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=5)
+UPKEEP_EVERY = timedelta(hours=6)
+# Feeds are looked at anew this often although no revision changed: a file may have been removed, an article expired.
+FEEDS_LOOK = timedelta(minutes=1)
+
+
+class Clock:
+    """The ticks of one process. Each kind of work runs in one thread at a time, so slow work delays only its own kind."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.stop = threading.Event()
+        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(8)}, timezone="UTC")
+        self._considered: dict[str, int] = {}
+        self._revision = -1
+        self._feeds_looked: datetime | None = None
+        self._pauses: dict[str, tuple[datetime, timedelta]] = {}
+        for name, work, seconds in (
+            ("poll", self.poll, 1),
+            ("feeds", self.feeds, 1),
+            ("compose", self.compose, 1),
+            ("deliver", self.deliver, 1),
+            ("heartbeat", self.heartbeat, services.settings.service.heartbeat_interval.total_seconds()),
+            ("upkeep", self.upkeep, UPKEEP_EVERY.total_seconds()),
+        ):
+            self._scheduler.add_job(
+                self._guarded,
+                "interval",
+                args=(name, work),
+                seconds=seconds,
+                id=name,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+                next_run_time=services.clock() + timedelta(seconds=0 if seconds == 1 else min(seconds, 60)),
+            )
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._scheduler.start()
+
+    def close(self) -> bool:
+        """Ask all work to stop and wait for it; False when some of it was still going on after ``DRAIN`` seconds."""
+        self.stop.set()
+        self._scheduler.pause()
+        done = threading.Event()
+
+        def wait() -> None:
+            self._scheduler.shutdown(wait=True)
+            done.set()
+
+        threading.Thread(target=wait, name="drain", daemon=True).start()
+        return done.wait(DRAIN)
+
+    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+        """Run one kind of work; after a failure it pauses, longer each time, so that the log is not flooded."""
+        now = self.services.clock()
+        paused_until, pause = self._pauses.get(name, (now, FIRST_PAUSE))
+        if self.stop.is_set() or now < paused_until:
+            return
+        try:
+            work()
+        except SyndicateError as error:
+            log.error("%s: %s", name, error)
+        except Exception:
+            log.exception("%s: unexpected; it goes on after a pause. Please report this", name)
+        else:
+            self._pauses.pop(name, None)
+            return
+        self._pauses[name] = (self.services.clock() + pause, min(pause * 2, LONGEST_PAUSE))
+
+    def poll(self) -> None:
+        """Poll the sources whose time has come."""
+        services = self.services
+        now = services.clock()
+        with services.database.read() as session:
+            known = next_polls(session)
+        for source in services.sources():
+            due_at = known.get(source.name)
+            if self.stop.is_set() or (due_at is not None and due_at > now):
+                continue
+            interval = services.settings.source[source.name].poll_interval
+            with services.database.write() as session:
+                if not claim_poll(session, source.name, interval=interval, now=now):
+                    continue
+            result = ingest(services.database, source, services.settings, services.clock())
+            if result.error:
+                log.error("source %s: %s", result.source, result.error)
+            for problem in result.problems:
+                log.warning("source %s: %s: %s", result.source, problem.item, problem.error)
+            if result.changed:
+                log.info(
+                    "source %s: %d added, %d updated, %d withdrawn",
+                    result.source,
+                    result.added,
+                    result.updated,
+                    result.withdrawn,
+                )
+
+    def feeds(self) -> None:
+        """Rebuild feeds when articles changed or became publishable, and now and then to be sure."""
+        services = self.services
+        now = services.clock()
+        with services.database.read() as session:
+            revision, due_at = highest_revision(session), next_due(session)
+        looked = self._feeds_looked
+        fresh = revision == self._revision and looked is not None and now - looked < FEEDS_LOOK
+        if fresh and (due_at is None or due_at > now):
+            return
+        results = build_feeds(services)
+        changed = sum(result.changed for result in results)
+        if changed:
+            log.info("feeds: %d documents written", changed)
+        with services.database.read() as session:
+            self._revision = highest_revision(session)
+        self._feeds_looked = now
+
+    def compose(self) -> None:
+        """Compose the digest runs that are due."""
+        compose_due(self.services, self.services.clock(), self._considered)
+
+    def deliver(self) -> None:
+        """Deliver what is due; a relay that does not work is left alone for a while."""
+        services = self.services
+        with services.database.read() as session:
+            due = [moment for moment in (next_delivery_due(session), next_confirmation_due(session)) if moment]
+        if not due or min(due) > services.clock():
+            return
+        result = deliver_due(services, stop=self.stop)
+        if result is not None and result.stopped_by is not None:
+            raise result.stopped_by
+
+    def heartbeat(self) -> None:
+        """Ask the dead-man address when all is well; silence there is the alarm."""
+        url = self.services.settings.service.heartbeat_url
+        found = alarms(self.services)
+        for alarm in found:
+            log.error("alarm: %s", alarm)
+        if url and not found:
+            error = ping(url)
+            if error:
+                log.warning("heartbeat_url: %s", error)
+
+    def upkeep(self) -> None:
+        """Remove what is kept no longer."""
+        prune(self.services.database, self.services.settings, self.services.clock())
+
+
+def run(services: Services, app: ASGIApp | None, *, work: bool = True) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit status. ``app`` is the web part, None for a process without one."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, _frame: FrameType | None) -> None:
+        log.info("%s: finishing what is on the wire", signal.Signals(number).name)
+        stop.set()
+
+    previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    clock = Clock(services) if work else None
+    server = _Web(services, app) if app is not None else None
+    try:
+        _ = services.database, services.keyring
+        if clock is not None:
+            clock.start()
+        while not stop.wait(0.2):
+            if server is not None and not server.thread.is_alive():
+                log.error("the web part ended: %s", server.failure or "see above")
+                return 1
+        began = time.monotonic()
+        drained = clock.close() if clock is not None else True
+        if server is not None:
+            server.close()
+        log.info("stopped after %.1f s", time.monotonic() - began)
+        if not drained:
+            # Threads that are still in a commit or a reply would hold the interpreter; a kill here loses nothing.
+            logging.shutdown()
+            os._exit(0)
+        return 0
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if clock is not None:
+            clock.stop.set()
+
+
+class _Web:
+    """uvicorn in a thread of its own, so that the signals stay ours."""
+
+    def __init__(self, services: Services, app: ASGIApp) -> None:
+        service = services.settings.service
+        config = uvicorn.Config(
+            app,
+            host=service.host,
+            port=service.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self.server = uvicorn.Server(config)
+        self.failure: str | None = None
+        self.thread = threading.Thread(target=self._serve, name="web", daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        try:
+            self.server.run()
+        except SystemExit as error:  # uvicorn's way to say that the address is taken
+            self.failure = f"could not listen ({error})"
+        except Exception as error:  # noqa: BLE001 - told by run(), which ends the process
+            self.failure = str(error)
+
+    def close(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(timeout=2)

@@ -1,0 +1,147 @@
+"""Builds every object that a pass needs from the settings, once, when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import cached_property
+
+from syndicate.config import Settings
+from syndicate.config.sources import DatabaseSource, FolderSource
+from syndicate.core.personal import Personal
+from syndicate.errors import DiskFullError, UnknownNameError
+from syndicate.io.database import DatabaseReader
+from syndicate.io.files import free_bytes
+from syndicate.io.folder import FolderReader
+from syndicate.io.keys import load_keyring
+from syndicate.io.lock import ProcessLock
+from syndicate.io.maildir import MaildirSender
+from syndicate.io.smtp import SmtpSender
+from syndicate.io.templates import read_templates
+from syndicate.model import Keyring, RetryPlan
+from syndicate.pipeline.compose import EditionRenderer
+from syndicate.pipeline.deliver import Holder, Rules, Sender
+from syndicate.pipeline.deliver.confirmation_mails import ConfirmationMails
+from syndicate.pipeline.deliver.envelopes import Envelopes
+from syndicate.pipeline.ingest import Source
+from syndicate.shipped import shipped
+from syndicate.store.engine import Database
+from syndicate.store.schema import upgrade
+
+
+def utc_now() -> datetime:
+    """The clock. Below this layer time is an argument."""
+    return datetime.now(UTC)
+
+
+class Services:
+    """One configuration brought to life: database, keys, templates, sources and sender."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+
+    @cached_property
+    def database(self) -> Database:
+        """The open database, its schema brought up to date."""
+        path = self.settings.database_path
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        connections = max((relay.max_conns for relay in self.settings.smtp), default=1)
+        database = Database(self.settings.database_url, pool_size=max(5, connections))
+        upgrade(database)
+        return database
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The signing keys, made at first start."""
+        return load_keyring(self.settings.secret_key_path)
+
+    @property
+    def templates(self) -> dict[str, str]:
+        """The shipped templates with the publisher's own over them; read anew, so that an edit needs no restart."""
+        return read_templates([shipped("templates"), self.settings.path(self.settings.service.templates_dir)])
+
+    @property
+    def renderer(self) -> EditionRenderer:
+        """What turns a planned edition into a message."""
+        return EditionRenderer(self.settings, self.templates, self.keyring)
+
+    def sources(self, names: Iterable[str] = ()) -> list[Source]:
+        """The readers of the named sources, or of all. Raises UnknownNameError."""
+        wanted = list(names) or list(self.settings.source)
+        unknown = [name for name in wanted if name not in self.settings.source]
+        if unknown:
+            known = ", ".join(sorted(self.settings.source)) or "none"
+            raise UnknownNameError(f"there is no source {unknown[0]!r} in the configuration; there is: {known}")
+        return [self._source(name) for name in wanted]
+
+    def _source(self, name: str) -> Source:
+        config = self.settings.source[name]
+        if isinstance(config, FolderSource):
+            return FolderReader(name, config, self.settings.path(config.path))
+        if isinstance(config, DatabaseSource):
+            return DatabaseReader(name, config, self.settings.base)
+        raise UnknownNameError(f"source {name!r} is of a type that does not work yet: {config.type}")
+
+    @cached_property
+    def sender(self) -> Sender:
+        """The way out: a Maildir or a mail server."""
+        if self.settings.delivery.transport == "maildir":
+            return MaildirSender(self.settings.path(self.settings.delivery.outbox))
+        return SmtpSender(self.settings.smtp, self.settings.bounce.hello_hostname, base=self.settings.base)
+
+    @property
+    def personal(self) -> Personal:
+        """What every message is filled with beside the reader."""
+        return Personal.of(self.settings)
+
+    @cached_property
+    def envelopes(self) -> Envelopes:
+        """What makes a message for a delivery."""
+        return Envelopes(self.database, self.personal, self.keyring)
+
+    @property
+    def confirmations(self) -> ConfirmationMails:
+        """What makes a confirmation mail."""
+        return ConfirmationMails(self.settings, self.templates, self.keyring)
+
+    @property
+    def rules(self) -> Rules:
+        """What decides about outcomes."""
+        delivery = self.settings.delivery
+        return Rules(
+            retry=RetryPlan(delays=delivery.retry, give_up_after=delivery.give_up_after),
+            in_doubt=delivery.in_doubt,
+            clock=self.clock,
+        )
+
+    def sending_lock(self) -> ProcessLock | None:
+        """The lock that lets one process at a time send from a SQLite file; None on PostgreSQL, where they share."""
+        path = self.settings.database_path
+        return ProcessLock(path.with_name(path.name + ".sending")) if path is not None else None
+
+    def holder(self, *, alone: bool) -> Holder:
+        """This process as a sender, for one pass."""
+        return Holder(name=uuid.uuid4().hex, host=socket.gethostname(), pid=os.getpid(), alone=alone)
+
+    def check_disk(self) -> None:
+        """Raise DiskFullError when the database's disk has less free than ``service.min_free_disk``."""
+        path = self.settings.database_path
+        if path is None:
+            return
+        free, least = free_bytes(path.parent), self.settings.service.min_free_disk
+        if free < least:
+            raise DiskFullError(
+                f"only {free // 1_000_000} MB are free in {path.parent}, less than service.min_free_disk "
+                f"({least // 1_000_000} MB): sending has stopped so that the ledger stays safe; make room and go on with "
+                "`syndicate deliver`"
+            )
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "database" in self.__dict__:
+            self.database.close()
