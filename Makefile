@@ -1,0 +1,58 @@
+# Everything one runs in a checkout. `make demo` and `make test` set up what they need in .venv first.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
+PINS := pyproject.toml constraints.txt
+WORKERS ?= 2
+
+.PHONY: demo test test-slow lint bench judge clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.runtime  ## the main job on the sample articles; ARGS=--exit stops after the summary
+	@$(BIN)/syndicate demo $(ARGS)
+
+test: $(VENV)/.test  ## all tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) $(ARGS)
+
+test-slow: $(VENV)/.test  ## the slow ones; pytest's exit status 5 says that there are none
+	@$(BIN)/python -m pytest -m slow -n $(WORKERS) $(ARGS) || { status=$$?; test $$status -eq 5 || exit $$status; \
+	echo "make test-slow: no test is marked slow yet"; }
+
+lint: $(VENV)/.test  ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test  ## each benchmark prints JSON
+	@for file in benchmarks/*.py; do test -e "$$file" || continue; \
+	echo "$$file" >&2; $(BIN)/python "$$file" $(ARGS) || exit 1; done
+
+judge:  ## judges that no registry offers, each where its variable names a checkout
+	@echo "FEEDVALIDATOR=$${FEEDVALIDATOR:-(not set: a checkout of github.com/w3c/feedvalidator)}"
+	@echo "BOUNCES=$${BOUNCES:-(not set: a folder of public bounces)}"
+	@echo "make judge: nothing was judged; no judge is built into this version yet"
+
+clean:  ## what make and the tools made; never a database, its key, feeds or an outbox
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist
+	find syndicate tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.runtime: $(PINS) | $(BIN)/python
+	@echo "Installing Syndicate into $(VENV) ..." >&2
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: $(PINS) | $(BIN)/python
+	@echo "Installing Syndicate and what its tests need into $(VENV) ..." >&2
+	@$(PIP) --editable ".[test]"
+	@touch $(VENV)/.runtime $@
+
+$(BIN)/python:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			"$$python" -m venv --clear $(VENV) && exit 0; \
+			echo "$$python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; \
+		fi; \
+	done; \
+	echo "Syndicate needs Python 3.11 or newer; none was found as python3, python3.14 ... python3.11" >&2; exit 1
