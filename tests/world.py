@@ -82,7 +82,9 @@ class Stories:
         stamps = known.all()
         page = [item for item in self.items.values() if stamps.get(item.item) != item.stamp]
         return Reading(
-            pages=iter([page] if page else []), seen=len(self.items), removed=frozenset(stamps.keys() - self.items.keys())
+            pages=iter([page] if page else []),
+            seen=len(self.items),
+            removed=frozenset(stamps.keys() - self.items.keys()),
         )
 
 
@@ -103,7 +105,9 @@ class World:
     def clock(self) -> datetime:
         return self.now
 
-    def article(self, key: str, *, title: str | None = None, age: timedelta = timedelta(hours=1), **fields: Any) -> None:
+    def article(
+        self, key: str, *, title: str | None = None, age: timedelta = timedelta(hours=1), **fields: Any
+    ) -> None:
         """Say that an article exists, or is different now; ``poll`` makes it so."""
         number = int(self.stories.items[key].stamp) + 1 if key in self.stories.items else 1
         self.stories.items[key] = SourceItem(

@@ -40,14 +40,17 @@ def changed_topics(
     by itself or by ``*``, goes on from where it was: nothing already due for it is lost. The cursor prevents repeats.
     """
     wanted = folded(chosen)
-    all_since = old.get(EVERYTHING)
     start = 0 if catch_up else current_seq
     if wanted == [EVERYTHING]:
-        everything = start if all_since is None else min(all_since, start)
+        everything = old.get(EVERYTHING, start)
         # What single topics already had due from before that point stays due: they are kept beside "*".
         kept = {topic: since for topic, since in old.items() if topic != EVERYTHING and since < everything}
         return {**kept, EVERYTHING: everything}
-    return {topic: min(start, old.get(topic, start), start if all_since is None else all_since) for topic in wanted}
+    new = {}
+    for topic in wanted:
+        covered = [old[name] for name in (topic, EVERYTHING) if name in old]
+        new[topic] = min(covered) if covered else start
+    return new
 
 
 def chosen_topics(topics: Mapping[str, int]) -> list[str]:

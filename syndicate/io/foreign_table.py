@@ -239,7 +239,7 @@ def _read_only_session(dialect: str) -> Any:
             cursor.execute(statement)
             cursor.close()
             connection.commit()
-        if dialect == "postgresql" and type(connection).__module__.startswith("psycopg."):
+        if dialect == "postgresql" and type(connection).__module__.partition(".")[0] == "psycopg":
             from syndicate.io.lenient_times import register
 
             register(connection)

@@ -18,7 +18,8 @@ class SmtpSender:
     def __init__(self, relays: Sequence[Relay], hello_hostname: str | None = None, *, base: Path | None = None) -> None:
         """``hello_hostname``: the name we greet with where the relay sets none (``bounce.hello_hostname``).
 
-        A relative ``tls_ca_file`` starts from ``base``. Raises RelayError when there is no relay, or when its ``tls_ca_file`` cannot be used.
+        A relative ``tls_ca_file`` starts from ``base``. Raises RelayError when there is no relay, or when its
+        ``tls_ca_file`` cannot be used.
         """
         if not relays:
             raise RelayError('no relay is set: add a [[smtp]] section, or set delivery.transport to "maildir"')

@@ -109,15 +109,12 @@ class Session(smtplib.SMTP):
         return False
 
     def start_tls(self, context: ssl.SSLContext, host: str, *, wait: float) -> None:
-        """Encrypt, with ``wait`` seconds for the handshake. What was offered before counts no more (RFC 3207 4.2)."""
+        """Encrypt, with ``wait`` seconds for the handshake. The next thing is to greet again (RFC 3207 4.2)."""
         if self._received:
             raise MalformedReplyError("the server sent something in the clear after its answer to STARTTLS")
         self._socket.settimeout(wait)
         self._socket = self.sock = context.wrap_socket(self._socket, server_hostname=host)
         self._socket.settimeout(self._wait)
-        self.ehlo_resp = None
-        self.esmtp_features = {}
-        self.does_esmtp = False
 
     def end(self, *, politely: bool) -> None:
         """Close, after QUIT when the dialogue is in order; never raises."""

@@ -16,7 +16,9 @@ from syndicate.errors import LedgerError
 from syndicate.store import upkeep
 from syndicate.store.engine import Database
 
-CHUNK = 2_000  # rows of a transaction: on SQLite every other writer waits for it (2,000 rows take about 30 ms)
+CHUNK = (
+    2_000  # rows of a transaction: on SQLite every other writer waits for it (2,000 rows cost some 50 ms of processor)
+)
 BODIES = 50  # editions of a transaction: a body may have a megabyte, and clearing it touches all its pages
 HOLDERS_KEPT = timedelta(days=30)
 

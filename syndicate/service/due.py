@@ -16,7 +16,7 @@ from syndicate.model import Frequency, Issue
 from syndicate.pipeline.compose import compose
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_seq
-from syndicate.store.issues import skip
+from syndicate.store.issues import find_period, skip
 from syndicate.store.schedules import Schedule, advance, drop_schedules, schedules, set_schedule
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,8 @@ def _compose_run(
 def _compose_instant(services: Services, name: str, now: datetime, considered: dict[str, int]) -> list[Issue]:
     with services.database.read() as session:
         seq = highest_seq(session)
-    if seq <= considered.get(name, 0):
+        done = find_period(session, name, instant_key(seq)) is not None
+    if done or seq <= considered.get(name, 0):
         return []
     issue = compose(
         services.database,
@@ -154,7 +155,7 @@ def _compose_instant(services: Services, name: str, now: datetime, considered: d
         keep_empty=False,
     )
     considered[name] = seq
-    if issue is None or issue.composed_at != now:
+    if issue is None:
         return []
     _tell(issue)
     return [issue]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Boolean, Connection, DateTime, Integer, LargeBinary, MetaData, Table, func, inspect, select, text
-from sqlalchemy.exc import DataError, IntegrityError, NoSuchTableError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, NoSuchTableError, ProgrammingError
 from sqlmodel import Session
 
 from syndicate.errors import BackupError
@@ -24,6 +25,8 @@ ROWS = 1_000  # rows of a part
 _BYTES = 4 * 2**20  # or as soon as it is that large: bodies and articles are
 _FETCH = 100  # rows fetched at once, for the same reason
 _VERSION_TABLE = "alembic_version"
+# What drivers raise for a value that a column cannot hold. The statements are our own: they are not at fault.
+_MISFITS = (DataError, IntegrityError, InterfaceError, ProgrammingError)
 _PRECIOUS = ("subscribers", "articles", "issues", "suppressions")
 
 
@@ -106,10 +109,10 @@ def load_part(session: Session, name: str, part: bytes) -> int:
     """Insert the rows of one part. Returns how many. Raises BackupError when they do not fit."""
     table = _table(session, name)
     try:
-        rows = [_typed(table, json.loads(line)) for line in part.split(b"\n") if line]
+        rows = _typed(table, [json.loads(line) for line in part.split(b"\n") if line])
         if rows:
             session.connection().execute(table.insert(), rows)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, IntegrityError, DataError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, *_MISFITS) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise BackupError(f"the rows of {name} do not fit ({type(error).__name__}: {reason})") from error
     return len(rows)
@@ -186,19 +189,27 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _typed(table: Table, row: dict[str, Any]) -> dict[str, Any]:
-    """A row's values as the driver wants them. Raises ValueError, KeyError or TypeError for what cannot be one."""
-    if set(row) != set(table.c.keys()):
-        raise KeyError(*sorted(set(row) ^ set(table.c.keys())))
-    return {key: None if value is None else _value(table.c[key].type, value) for key, value in row.items()}
+def _typed(table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The values of rows as the driver wants them. Raises what Python does for a value or a row that is none."""
+    columns = set(table.c.keys())
+    converters = [(column.name, convert) for column in table.c if (convert := _converter(column.type))]
+    for row in rows:
+        if row.keys() != columns:
+            raise KeyError(*sorted(row.keys() ^ columns))
+        for column, convert in converters:
+            if row[column] is not None:
+                row[column] = convert(row[column])
+    return rows
 
 
-def _value(kind: Any, value: Any) -> Any:
+def _converter(kind: Any) -> Callable[[Any], Any] | None:
+    """What makes a column's value of its plain form; None when that is the same."""
     if isinstance(kind, DateTime):
-        moment = datetime.fromisoformat(value)
-        return moment if kind.timezone else moment.astimezone(UTC).replace(tzinfo=None)
+        return datetime.fromisoformat if kind.timezone else _utc_without_zone
     if isinstance(kind, LargeBinary):
-        return base64.b64decode(value, validate=True)
-    if not isinstance(value, (str, int, float)):
-        raise TypeError(f"{value!r} is no value of a column")
-    return bool(value) if isinstance(kind, Boolean) else value
+        return partial(base64.b64decode, validate=True)
+    return bool if isinstance(kind, Boolean) else None
+
+
+def _utc_without_zone(value: str) -> datetime:
+    return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)

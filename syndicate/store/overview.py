@@ -51,14 +51,14 @@ def source_statuses(session: Session) -> list[SourceStatus]:
             select(col(ArticleRow.source), func.count())
             .where(col(ArticleRow.withdrawn_at).is_(None))
             .group_by(col(ArticleRow.source))
-        )
+        ).all()
     )
     problems = dict(
         session.execute(
             select(col(SourceItemRow.source), func.count())
             .where(col(SourceItemRow.error).is_not(None))
             .group_by(col(SourceItemRow.source))
-        )
+        ).all()
     )
     return [
         SourceStatus(

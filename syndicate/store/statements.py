@@ -7,7 +7,7 @@ PostgreSQL a step of its pipeline each; an import of 1,000 lines fell from 240 t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -41,7 +41,8 @@ def insert_new(session: Session, table: type[SQLModel], row: Mapping[str, Any], 
     """
     target: Any = table.__table__  # type: ignore[attr-defined]
     statement = upsert(session, target).values(dict(row)).on_conflict_do_nothing(index_elements=list(unique))
-    return bool(session.connection().execute(statement).rowcount)
+    # The row count of such an INSERT is unknown to psycopg; a row that was not inserted returns nothing.
+    return session.connection().execute(statement.returning(*target.primary_key)).first() is not None
 
 
 def insert_many(
@@ -51,11 +52,13 @@ def insert_many(
     rows: Sequence[Sequence[str | int | None]],
     constants: Mapping[str, Any],
     *,
+    derived: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _fields: {},
     unique: Sequence[str] = (),
 ) -> None:
     """Insert rows of texts and whole numbers in one statement; ``names`` are their columns, in order.
 
-    ``constants`` hold the columns that are the same for all, of any type. With ``unique``, rows that stand there stay.
+    ``constants`` hold the columns that are the same for all, of any type; ``derived`` makes expressions of a row's
+    fields for others. With ``unique``, rows that stand there stay.
     """
     if not rows:
         return
@@ -64,11 +67,12 @@ def insert_many(
         values = func.json_array_elements(cast(text, JSON)).table_valued(column("value", JSON))
     else:
         values = func.json_each(text).table_valued("value")
-    taken = [_field(session, values.c.value, place, table.c[name]) for place, name in enumerate(names)]
-    same = [literal(value, table.c[name].type) for name, value in constants.items()]
+    fields = {name: _field(session, values.c.value, place, table.c[name]) for place, name in enumerate(names)}
+    same = {name: literal(value, table.c[name].type) for name, value in constants.items()}
+    columns = {**fields, **same, **derived(fields)}
     # Without WHERE, SQLite would read the ON of ON CONFLICT as that of a join.
-    source = select(*taken, *same).select_from(values).where(true())
-    statement = upsert(session, table).from_select([*names, *constants], source)
+    source = select(*columns.values()).select_from(values).where(true())
+    statement = upsert(session, table).from_select(list(columns), source)
     if unique:
         statement = statement.on_conflict_do_nothing(index_elements=list(unique))
     session.connection().execute(statement)

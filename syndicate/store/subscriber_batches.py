@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, case, literal, select, update
 from sqlmodel import Session
 
 from syndicate.model import Subscriber, Subscription, SubscriptionState
@@ -88,22 +88,24 @@ def insert_subscriptions(
     """
     if not new:
         return {}
-    names = ("subscriber_id", "digest", "frequency", "topics")
-    start = {"cursor": 0, "first": True, "carry": [], "created_at": now}
-    for state in SubscriptionState:
-        rows = [
-            (subscriber_id, one.digest, one.frequency.value, canonical_json(dict(one.topics)))
-            for subscriber_id, one in new
-            if one.state is state
-        ]
-        constants = {
-            **start,
-            "state": state.value,
-            "confirmed_at": now if state is SubscriptionState.CONFIRMED else None,
-            "unsubscribed_at": now if state is SubscriptionState.UNSUBSCRIBED else None,
-        }
-        insert_many(session, subscriptions, names, rows, constants, unique=("subscriber_id", "digest"))
     table = subscriptions.c
+    rows = [
+        (subscriber_id, one.digest, one.state.value, one.frequency.value, canonical_json(dict(one.topics)))
+        for subscriber_id, one in new
+    ]
+    at = literal(now, table.created_at.type)
+    insert_many(
+        session,
+        subscriptions,
+        ("subscriber_id", "digest", "state", "frequency", "topics"),
+        rows,
+        {"cursor": 0, "first": True, "carry": [], "created_at": now},
+        derived=lambda fields: {
+            "confirmed_at": case((fields["state"] == SubscriptionState.CONFIRMED.value, at)),
+            "unsubscribed_at": case((fields["state"] == SubscriptionState.UNSUBSCRIBED.value, at)),
+        },
+        unique=("subscriber_id", "digest"),
+    )
     owners = [subscriber_id for subscriber_id, _ in new]
     query = select(table.subscriber_id, table.digest, table.id).where(among(session, table.subscriber_id, owners))
     return {(row.subscriber_id, row.digest): row.id for row in session.connection().execute(query)}

@@ -89,8 +89,7 @@ def test_what_is_refused(typed: str, words: str) -> None:
 def test_any_text_is_an_address_or_an_error(text: str) -> None:
     try:
         address = parse_address(text)
-    except AddressError as error:
-        assert str(error).isprintable()
+    except AddressError:
         return
     assert not any(unicodedata.category(character)[0] in "CZ" for character in address.email)
     assert address.domain.isascii()
@@ -143,12 +142,12 @@ def test_a_masked_address_shows_one_letter() -> None:
         ("Ann\u202eBrand", "AnnBrand"),
         ("=cmd", "=cmd"),
         ("J.R. Brand", "J.R. Brand"),
-        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627", "\u0645\u06cc\u200c\u062e\u0648\u0627"),
         ("see http://spam.example", ""),
         ("see HTTPS spam", ""),
         ("WWW.spam.example", ""),
         ("ann@example.org", ""),
-        ("ｗｗｗ.spam.example", ""),
+        ("\uff57\uff57\uff57.spam.example", ""),
         ("ht\u200dtp spam", ""),
         ("win spam.example/prize", ""),
         ("x" * 150, "x" * NAME_LIMIT),

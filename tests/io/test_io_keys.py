@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import subprocess
 import sys
@@ -96,7 +95,7 @@ def test_bytes_are_no_key_file(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(KeyFileError, match="could not be made|cannot be read"):
+    with pytest.raises(KeyFileError, match=r"could not be made|cannot be read"):
         load_keyring(tmp_path / "file" / "secret.key")
 
 
@@ -105,7 +104,7 @@ def test_open_permissions_are_a_warning(tmp_path: Path) -> None:
     assert permission_problem(path) is None
     load_keyring(path)
     assert permission_problem(path) is None
-    os.chmod(path, 0o640)
+    path.chmod(0o640)
     problem = permission_problem(path)
     assert problem is not None
     assert problem.severity == "warning"

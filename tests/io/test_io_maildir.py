@@ -100,7 +100,9 @@ def test_a_message_sent_again_is_not_doubled(
         meanwhile(outbox, name)
     assert again.send(envelope()).kind is OutcomeKind.ACCEPTED
     assert again.send(envelope("ben")).kind is OutcomeKind.ACCEPTED
-    assert len(mailbox.Maildir(outbox, factory=None, create=False)) == 2
+    found = files(outbox)
+    # Counted by file: Python's reader takes one name in both folders for one message.
+    assert len(found["new"]) + len(found["cur"]) == 2
     assert files(outbox)["tmp"] == []
 
 

@@ -11,7 +11,7 @@ import shutil
 import stat
 import tarfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,14 @@ def new_keys(tmp_path: Path) -> Path:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "backups" / "courier.backup"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[Database]:
+    """An empty database, for what fails before the kind of database matters."""
+    database = Database(f"sqlite:///{tmp_path / 'target.db'}")
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -244,41 +252,37 @@ def test_a_filled_database_is_refused(database: Database, new_keys: Path, made: 
     assert not new_keys.exists()
 
 
-def test_other_keys_are_never_overwritten(empty_database: Database, new_keys: Path, made: Path) -> None:
+def test_other_keys_are_never_overwritten(target: Database, new_keys: Path, made: Path) -> None:
     load_keyring(new_keys)
     before = new_keys.read_bytes()
     with pytest.raises(BackupError, match=r"holds other keys .* move the file away"):
-        restore(empty_database, new_keys, made)
+        restore(target, new_keys, made)
     assert new_keys.read_bytes() == before
-    assert current_revision(empty_database) is None
+    assert current_revision(target) is None
 
 
-def test_the_same_keys_may_be_there(keys: Path, made: Path, tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'again.db'}")
-    restore(database, keys, made)
-    assert counts(database)["subscribers"] == 3
-    database.close()
+def test_the_same_keys_may_be_there(target: Database, keys: Path, made: Path) -> None:
+    restore(target, keys, made)
+    assert counts(target)["subscribers"] == 3
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.9, 0.999])
-def test_a_truncated_backup_changes_nothing(empty_database: Database, new_keys: Path, made: Path, share: float) -> None:
+def test_a_truncated_backup_changes_nothing(target: Database, new_keys: Path, made: Path, share: float) -> None:
     whole = made.read_bytes()
     made.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(BackupError, match=r"courier\.backup is damaged or no backup"):
-        restore(empty_database, new_keys, made)
-    assert_untouched(empty_database, new_keys)
+        restore(target, new_keys, made)
+    assert_untouched(target, new_keys)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.7, 0.95])
-def test_a_flipped_byte_is_noticed(new_keys: Path, made: Path, share: float, tmp_path: Path) -> None:
+def test_a_flipped_byte_is_noticed(target: Database, new_keys: Path, made: Path, share: float) -> None:
     data = bytearray(made.read_bytes())
     data[int(len(data) * share)] ^= 0x10
     made.write_bytes(data)
-    database = Database(f"sqlite:///{tmp_path / 'flipped.db'}")
     with pytest.raises(BackupError):
-        restore(database, new_keys, made)
-    assert_untouched(database, new_keys)
-    database.close()
+        restore(target, new_keys, made)
+    assert_untouched(target, new_keys)
 
 
 def drop(prefix: str) -> Callable[[str, bytes], tuple[str, bytes] | None]:
@@ -306,12 +310,12 @@ def edit(part: str, old: bytes, new: bytes) -> Callable[[str, bytes], tuple[str,
     ],
 )
 def test_what_is_no_whole_backup_changes_nothing(
-    empty_database: Database, new_keys: Path, made: Path, change: Any, message: str
+    target: Database, new_keys: Path, made: Path, change: Any, message: str
 ) -> None:
     rewritten(made, change)
     with pytest.raises(BackupError, match=message):
-        restore(empty_database, new_keys, made)
-    assert_untouched(empty_database, new_keys)
+        restore(target, new_keys, made)
+    assert_untouched(target, new_keys)
 
 
 @pytest.mark.parametrize(
@@ -338,15 +342,15 @@ def test_rows_that_do_not_fit_leave_an_empty_database(
     }
 
 
-def test_a_backup_of_a_newer_schema_is_refused(empty_database: Database, new_keys: Path, made: Path) -> None:
+def test_a_backup_of_a_newer_schema_is_refused(target: Database, new_keys: Path, made: Path) -> None:
     rewritten(made, edit("manifest.json", f'"schema": "{head_revision()}"'.encode(), b'"schema": "9999"'))
     with pytest.raises(SchemaError, match="schema 9999, which this version"):
-        restore(empty_database, new_keys, made)
-    assert_untouched(empty_database, new_keys)
+        restore(target, new_keys, made)
+    assert_untouched(target, new_keys)
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "text", "gzip"])
-def test_other_files_are_no_backup(empty_database: Database, new_keys: Path, tmp_path: Path, kind: str) -> None:
+def test_other_files_are_no_backup(target: Database, new_keys: Path, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "other"
     if kind == "folder":
         path.mkdir()
@@ -355,8 +359,8 @@ def test_other_files_are_no_backup(empty_database: Database, new_keys: Path, tmp
     elif kind == "gzip":
         path.write_bytes(gzip.compress(b"email\n" * 1000))
     with pytest.raises(BackupError, match=r"other (is damaged or no backup|cannot be read)"):
-        restore(empty_database, new_keys, path)
-    assert_untouched(empty_database, new_keys)
+        restore(target, new_keys, path)
+    assert_untouched(target, new_keys)
 
 
 def test_a_mistyped_name_costs_no_database(

@@ -212,7 +212,9 @@ def test_a_broken_template_writes_nothing(world: World) -> None:
     world.poll()
     renderer = EditionRenderer(
         world.settings.model_copy(
-            update={"digest": {"morning": world.settings.digest["morning"].model_copy(update={"subject": "{{ nothing }}"})}}
+            update={
+                "digest": {"morning": world.settings.digest["morning"].model_copy(update={"subject": "{{ nothing }}"})}
+            }
         ),
         {**__import__("world").TEMPLATES},
         world.keyring,

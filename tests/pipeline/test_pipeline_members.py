@@ -11,7 +11,15 @@ from sqlalchemy import text
 
 from syndicate.core.addresses import hash_address
 from syndicate.core.links import Purpose, sign, sign_for_mail
-from syndicate.errors import AddressError, ExpiredTokenError, TokenError, TransitionError, UnknownNameError, UsageError
+from syndicate.errors import (
+    AddressError,
+    ExpiredTokenError,
+    SyndicateError,
+    TokenError,
+    TransitionError,
+    UnknownNameError,
+    UsageError,
+)
 from syndicate.model import Frequency, Keyring, SubscriptionState
 from syndicate.pipeline.members.confirming import confirm
 from syndicate.pipeline.members.describing import person_document
@@ -296,7 +304,7 @@ def test_erasing_leaves_nothing_that_names_the_person(database: Database, keyrin
         suppressions.add(session, "address", hashed, suppressions.SuppressionReason.HARD, now=now)
     assert erase(database, keyring, "Ann.Secret@example.org", now=now)
     assert not erase(database, keyring, "ann.secret@example.org", now=now)
-    for (table,) in tables(database):
+    for table in tables(database):
         assert "secret" not in str(rows(database, f"SELECT * FROM {table}")).lower(), table  # noqa: S608 - our own names
     assert rows(database, "SELECT issue_id, subscriber_id, reply_code, reply FROM deliveries") == [(1, None, 550, None)]
     assert rows(database, "SELECT reason FROM suppressions") == [("hard",)]
@@ -305,10 +313,10 @@ def test_erasing_leaves_nothing_that_names_the_person(database: Database, keyrin
     assert unsubscribe(database, keyring, token, now=now).subscription is None
 
 
-def tables(database: Database) -> list[tuple[str]]:
-    if database.dialect == "sqlite":
-        return rows(database, "SELECT name FROM sqlite_master WHERE type = 'table'")  # type: ignore[return-value]
-    return rows(database, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")  # type: ignore[return-value]
+def tables(database: Database) -> list[str]:
+    sqlite = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    postgresql = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    return [name for (name,) in rows(database, sqlite if database.dialect == "sqlite" else postgresql)]
 
 
 def test_erasing_can_block_an_address_for_good(database: Database, keyring: Keyring, now: datetime) -> None:
@@ -340,13 +348,13 @@ def test_all_that_is_stored_of_a_person(database: Database, keyring: Keyring, no
 
 def test_many_at_once_make_one_subscriber(database: Database, keyring: Keyring, now: datetime) -> None:
     start = threading.Barrier(4)
-    failures: list[BaseException] = []
+    failures: list[SyndicateError] = []
 
     def go() -> None:
         start.wait()
         try:
             sign_up(database, keyring, ANN, now)
-        except BaseException as error:
+        except SyndicateError as error:
             failures.append(error)
 
     threads = [threading.Thread(target=go) for _ in range(4)]

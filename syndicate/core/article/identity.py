@@ -42,17 +42,17 @@ def content_hash(content: ArticleContent) -> str:
 
 
 def tag_authority(site: Site) -> str:
-    """Give who mints the ids: ``[site] tag_authority``, else the host of the site's address; lower case, ASCII."""
-    given = site.tag_authority.strip().lower() or (urlsplit(site.url).hostname or "").lower()
-    name, comma, day = given.partition(",")
-    if not name.isascii():
+    """Give who mints the ids: ``[site] tag_authority`` with its date, else the host of the site's address, without one."""
+    if site.tag_authority:
+        return site.tag_authority
+    host = (urlsplit(site.url).hostname or "").lower()
+    if not host.isascii():
         try:
-            name = idna.encode(name, uts46=True).decode("ascii")
+            host = idna.encode(host, uts46=True).decode("ascii")
         except idna.IDNAError:
-            name = ""
-    # An IPv6 address cannot stand in a tag: URI (RFC 4151, section 2.1).
-    name = re.sub(r"[^a-z0-9.@_-]", "", name) if ":" not in name else ""
-    return (name or _NO_AUTHORITY) + comma + day.strip()
+            host = ""
+    # Neither an IPv6 address nor an underscore can stand there (RFC 4151, section 2.1).
+    return host if re.fullmatch(r"[a-z0-9.-]+", host) else _NO_AUTHORITY
 
 
 def tag_uri(authority: str, day: date, source: str, key: str) -> str:

@@ -97,12 +97,12 @@ def _entry(article: Article, *, site: Site, language: str, full: bool) -> FeedEn
     picture = _image(content.image, content.image_alt)
     return FeedEntry(
         id=article.uid,
-        title=" ".join(content.title.split()),
+        title=_line(content.title),
         url=web_address(content.url),
         published=published,
         updated=max(published, updated),
         # A text of another house that names no author must not appear as the site's own.
-        authors=content.authors or _other_publisher(content.publisher, site),
+        authors=_distinct(content.authors) or _other_publisher(content.publisher, site),
         categories=_distinct([content.category, *content.tags]),
         summary=content.summary.strip(),
         html=_with_image(content.html, picture) if full else "",
@@ -137,7 +137,7 @@ def _image(address: str | None, alt: str) -> Image | None:
     if url is None:
         return None
     suffix = urlsplit(url).path.rpartition(".")[2].lower()
-    return Image(url=url, alt=" ".join(alt.split()), media_type=_MEDIA_TYPES.get(suffix))
+    return Image(url=url, alt=_line(alt), media_type=_MEDIA_TYPES.get(suffix))
 
 
 def _with_image(html: str, image: Image | None) -> str:
@@ -157,12 +157,17 @@ def _other_language(own: str, feed: str) -> str | None:
 
 
 def _distinct(terms: Sequence[str | None]) -> tuple[str, ...]:
-    """The terms without empty ones and without repetitions in another case; the first spelling stays."""
+    """The terms without blank ones and without repetitions in another case; the first spelling stays."""
     kept: dict[str, str] = {}
     for term in terms:
-        if term:
-            kept.setdefault(term.casefold(), term)
+        line = _line(term or "")
+        if line:
+            kept.setdefault(line.casefold(), line)
     return tuple(kept.values())
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _whole_seconds(time: datetime) -> datetime:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from syndicate.config import Settings
 from syndicate.model import Keyring
 from syndicate.pipeline.members.subscribing import Subscribed, Wish, subscribe
+from syndicate.store.articles import SEQ, take_numbers
 from syndicate.store.engine import Database
 
 SETTINGS = Settings.model_validate(
@@ -24,7 +25,7 @@ SETTINGS = Settings.model_validate(
 
 def add(database: Database, keyring: Keyring, email: str, now: Any, **wish: Any) -> Subscribed:
     """An operator subscribes somebody, confirmed unless said otherwise."""
-    values = {"digest": "morning", "operator": True, "confirmed": True, "via": "cli"} | wish
+    values: dict[str, Any] = {"digest": "morning", "operator": True, "confirmed": True, "via": "cli"} | wish
     return subscribe(database, SETTINGS, keyring, Wish(email=email, **values), now=now)
 
 
@@ -42,8 +43,7 @@ def rows(database: Database, query: str, **values: Any) -> list[tuple[Any, ...]]
 def set_seq(database: Database, seq: int) -> None:
     """As if that many articles had been numbered."""
     with database.write() as session:
-        session.connection().execute(text("DELETE FROM counters WHERE name = 'seq'"))
-        session.connection().execute(text("INSERT INTO counters (name, value) VALUES ('seq', :seq)"), {"seq": seq})
+        take_numbers(session, SEQ, seq)
 
 
 def freeze_at(database: Database, seq: int) -> None:

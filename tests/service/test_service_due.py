@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from paper import Paper
+from world import utc
+
+from syndicate.model import Issue, IssueState
+from syndicate.service import passes
+from syndicate.service.due import compose_due, set_schedules
+from syndicate.service.status import read_status
+from syndicate.service.wiring import Services
+from syndicate.store.issues import list_issues
+
+
+class Desk:
+    """A service whose clock the test moves."""
+
+    def __init__(self, paper: Paper, now: datetime) -> None:
+        self.paper = paper
+        self.now = now
+        self.services = self.restart()
+
+    def restart(self) -> Services:
+        self.services = self.paper.services(lambda: self.now)
+        return self.services
+
+    def tick(self, to: str | None = None) -> list[Issue]:
+        if to is not None:
+            self.now = utc(to)
+        passes.poll(self.services)
+        return compose_due(self.services, self.now)
+
+    def issues(self) -> list[tuple[str, str]]:
+        with self.services.database.read() as session:
+            return [(issue.period, issue.state.value) for issue in reversed(list_issues(session))]
+
+
+@pytest.fixture
+def paper(tmp_path: Path, database_url: str) -> Iterator[Paper]:
+    paper = Paper(tmp_path, database=database_url, frequencies=("daily",)).write()
+    yield paper
+    paper.close()
+
+
+def desk_with(paper: Paper, frequency: str = "daily", now: str = "2026-11-22T06:00") -> Desk:
+    desk = Desk(paper, utc(now))
+    paper.subscribe(desk.services, 2, frequency=frequency)
+    paper.article("a", date=utc("2026-11-21T12:00"))
+    return desk
+
+
+def test_a_daily_run_is_composed_when_its_time_has_come_and_once(paper: Paper) -> None:
+    desk = desk_with(paper)
+    assert desk.tick() == []
+    assert desk.tick("2026-11-22T07:29") == []
+    (issue,) = desk.tick("2026-11-22T07:30")
+    assert (issue.period, issue.recipients) == ("daily/2026-11-22", 2)
+    assert desk.tick("2026-11-22T07:31") == []
+    desk.restart()
+    assert desk.tick("2026-11-22T09:00") == []
+
+
+def test_a_new_installation_does_not_send_what_was_due_before_it(paper: Paper) -> None:
+    desk = desk_with(paper, now="2026-11-22T12:00")
+    assert desk.tick() == []
+    assert read_status(desk.services).next_runs["morning/daily"] == utc("2026-11-23T07:30")
+
+
+def test_missed_runs_are_caught_up_once_and_stand_with_their_reason(paper: Paper) -> None:
+    desk = desk_with(paper)
+    desk.tick()
+    (issue,) = desk.tick("2026-11-25T10:00")
+    assert issue.period == "daily/2026-11-25"
+    assert (
+        desk.issues()
+        == [
+            ("daily/2026-11-22", "skipped"),
+            ("daily/2026-11-23", "skipped"),
+            ("daily/2026-11-24", "skipped"),
+            ("daily/2026-11-25", "running"),
+        ]
+        or sorted(desk.issues()) == desk.issues()
+    )
+    with desk.services.database.read() as session:
+        reasons = {issue.reason for issue in list_issues(session, states=[IssueState.SKIPPED])}
+    assert reasons == {"missed; its articles go with daily/2026-11-25"}
+
+
+def test_without_catch_up_a_missed_run_is_skipped(paper: Paper) -> None:
+    paper.digest = "catch_up = false"
+    desk = desk_with(paper.write())
+    desk.tick()
+    assert desk.tick("2026-11-22T10:00") == []
+    assert desk.issues() == [("daily/2026-11-22", "skipped")]
+    (issue,) = desk.tick("2026-11-23T07:30")
+    assert issue.recipients == 2
+
+
+def test_weekly_readers_get_theirs_on_their_day(paper: Paper) -> None:
+    paper.frequencies = ("daily", "weekly")
+    desk = desk_with(paper.write(), "weekly")
+    desk.tick()
+    assert [issue.state for issue in desk.tick("2026-11-22T07:30")] == [IssueState.SKIPPED]  # nobody takes it daily
+    monday = desk.tick("2026-11-23T07:30")
+    assert [issue.recipients for issue in monday if issue.period == "weekly/2026-W48"] == [2]
+
+
+def test_instant_readers_get_an_issue_as_articles_come_and_no_row_when_none_is_theirs(paper: Paper) -> None:
+    paper.frequencies = ("instant",)
+    desk = desk_with(paper.write(), "instant")
+    (issue,) = desk.tick()
+    assert (issue.period, issue.recipients) == ("instant/0000000001", 2)
+    assert desk.tick() == []
+    paper.article("b", date=utc("2026-11-22T05:00"))
+    (second,) = desk.tick()
+    assert second.period == "instant/0000000002"
+    assert [period for period, _ in desk.issues()] == ["instant/0000000001", "instant/0000000002"]
+
+
+def test_a_schedule_replaces_frequencies(paper: Paper) -> None:
+    paper.config.write_text(
+        paper.config.read_text()
+        .replace('frequencies = ["daily"]\n', 'schedule = "15 9 * * 1-5"\n')
+        .replace('send_at = "07:30"\n', "")
+    )
+    desk = desk_with(paper)
+    desk.tick()
+    assert desk.tick("2026-11-22T10:00") == []  # a Sunday
+    (issue,) = desk.tick("2026-11-23T09:15")
+    assert (issue.period, issue.recipients) == ("schedule/2026-11-23T09:15", 2)
+
+
+def test_a_changed_time_counts_from_now_on(paper: Paper) -> None:
+    desk = desk_with(paper)
+    desk.tick()
+    paper.config.write_text(paper.config.read_text().replace("07:30", "09:00"))
+    desk.restart()
+    assert desk.tick("2026-11-22T07:30") == []
+    assert [issue.period for issue in desk.tick("2026-11-22T09:00")] == ["daily/2026-11-22"]
+
+
+def test_a_digest_that_is_gone_takes_its_schedules_with_it(paper: Paper) -> None:
+    desk = desk_with(paper)
+    desk.tick()
+    paper.config.write_text(paper.config.read_text().replace("digest.morning", "digest.evening"))
+    desk.restart()
+    assert set(set_schedules(desk.services, desk.now)) == {"digest/evening/daily"}
+
+
+def test_a_broken_template_stays_due_raises_the_alarm_and_is_made_up_for(paper: Paper) -> None:
+    desk = desk_with(paper)
+    desk.tick()
+    own = paper.folder / "templates" / "digest"
+    own.mkdir(parents=True)
+    (own / "digest.html").write_text("{% if %}")
+    assert desk.tick("2026-11-22T07:30") == []
+    assert read_status(desk.services).alarms == []
+    desk.now += timedelta(hours=1)
+    assert any("was due 1h ago" in alarm for alarm in read_status(desk.services).alarms)
+    (own / "digest.html").unlink()
+    (issue,) = desk.tick()
+    assert (issue.period, issue.recipients) == ("daily/2026-11-22", 2)
+    assert read_status(desk.services).alarms == []
+
+
+def test_a_source_that_stays_broken_is_an_alarm(paper: Paper) -> None:
+    desk = desk_with(paper)
+    desk.tick()
+    (paper.folder / "articles").rename(paper.folder / "gone")
+    (result,) = passes.poll(desk.services)
+    assert result.error
+    assert read_status(desk.services).alarms == []
+    desk.now += timedelta(hours=2)
+    passes.poll(desk.services)
+    assert any("source stories has been broken for 2h" in alarm for alarm in read_status(desk.services).alarms)
+    (paper.folder / "gone").rename(paper.folder / "articles")
+    passes.poll(desk.services)
+    assert read_status(desk.services).alarms == []

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Select, text
+from sqlmodel import Session
+
+from syndicate.config.sections import Selection
+from syndicate.core.article.change import decide
+from syndicate.core.article.identity import content_hash
+from syndicate.errors import ArticleError
+from syndicate.model import ArticleContent
+from syndicate.store import articles, mirror
+from syndicate.store.engine import Database
+
+NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ALL = Selection()
+
+
+def content(key: str, **fields: Any) -> ArticleContent:
+    return replace(ArticleContent(key=key, title=f"Title {key}", html="<p>x</p>", published_at=NOW - HOUR), **fields)
+
+
+def put(session: Session, *contents: ArticleContent, source: str = "stories", now: datetime = NOW) -> None:
+    before = mirror.mirrored(session, source, [entry.key for entry in contents])
+    changes = []
+    for entry in contents:
+        old = before.get(entry.key)
+        change = decide(old.article if old else None, old.content_hash if old else None, entry, content_hash(entry), now)
+        if change:
+            changes.append(change)
+    mirror.apply(session, source, changes, authority="courier.example", now=now)
+
+
+def keys(found: Sequence[Any]) -> list[str]:
+    return [article.content.key for article in found]
+
+
+def test_an_article_comes_back_as_it_was_put(database: Database) -> None:
+    full = content(
+        "a",
+        url="https://courier.example/a",
+        markdown="x",
+        summary="s",
+        authors=("Ines Farrow", "Hesper Doyle"),
+        publisher="p",
+        category="Port",
+        tags=("ferry", "Skerra"),
+        language="pt-BR",
+        expires_at=NOW + HOUR,
+        pinned=True,
+        image="https://courier.example/a.png",
+        image_alt="alt",
+        comments=3,
+        comments_url="https://courier.example/a#c",
+        popularity=1.5,
+    )
+    with database.write() as session:
+        put(session, full)
+    with database.read() as session:
+        (article,) = articles.newest(session, ALL, limit=5, now=NOW)
+        assert article.content == full
+        assert (article.seq, article.version, article.source) == (1, 1, "stories")
+        assert article.uid == "tag:courier.example,2026-11-22:stories/a"
+        assert articles.by_ids(session, [article.id, 99]) == {article.id: article}
+
+
+def test_the_window_is_newest_first_and_only_what_may_be_read(database: Database) -> None:
+    with database.write() as session:
+        put(
+            session,
+            content("old", published_at=NOW - 9 * HOUR),
+            content("same-1", published_at=NOW - 2 * HOUR),
+            content("same-2", published_at=NOW - 2 * HOUR),
+            content("new", published_at=NOW),
+            content("waits", published_at=NOW + HOUR),
+            content("expired", expires_at=NOW),
+            content("expires", expires_at=NOW + HOUR, published_at=NOW - 3 * HOUR),
+            content("withdrawn", withdrawn=True),
+        )
+    with database.read() as session:
+        assert keys(articles.newest(session, ALL, limit=9, now=NOW)) == ["new", "same-2", "same-1", "expires", "old"]
+        assert keys(articles.newest(session, ALL, limit=2, now=NOW)) == ["new", "same-2"]
+        assert keys(articles.above(session, 0, ALL, now=NOW)) == ["old", "expires", "same-1", "same-2", "new"]
+        # "expired" has a number; it is only no longer shown.
+        assert articles.highest_seq(session) == 6
+        assert keys(articles.above(session, 4, ALL, now=NOW)) == ["same-2", "new"]
+        assert keys(articles.above(session, 0, ALL, now=NOW, published_from=NOW - 2 * HOUR)) == ["same-1", "same-2", "new"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(categories=("PORT",)), ["3", "1"]),
+        (Selection(categories=("port", "Town")), ["3", "2", "1"]),
+        (Selection(tags=("ferry", "skerra")), ["3", "1"]),
+        (Selection(tags=("Ferry",), authors=("ines  farrow",)), ["1"]),
+        (Selection(authors=("HESPER DOYLE",)), ["3", "2"]),
+        (Selection(languages=("en",)), ["2", "1"]),
+        (Selection(languages=("en-gb", "he")), ["3", "2"]),
+        (Selection(sources=("other",)), ["other"]),
+        (Selection(sources=("stories",), categories=("port",), languages=("he",)), ["3"]),
+        (Selection(categories=("nothing",)), []),
+    ],
+)
+def test_selections(database: Database, selection: Selection, expected: list[str]) -> None:
+    with database.write() as session:
+        put(
+            session,
+            content("1", category="Port", tags=("Ferry", "SKERRA"), authors=("Ines Farrow",), language="en"),
+            content("2", category="town", authors=("Hesper Doyle",), language="en-GB"),
+            content("3", category="port", tags=("ferry",), authors=("Hesper Doyle",), language="he"),
+        )
+        put(session, content("other"), source="other")
+    with database.read() as session:
+        assert keys(articles.newest(session, selection, limit=9, now=NOW)) == expected
+        assert sorted(keys(articles.above(session, 0, selection, now=NOW))) == sorted(expected)
+
+
+def test_an_edit_moves_the_terms_and_keeps_the_old_text(database: Database) -> None:
+    with database.write() as session:
+        put(session, content("a", category="port", tags=("x",)))
+        first = articles.highest_revision(session)
+    with database.write() as session:
+        put(session, content("a", category="town", title="Other"), now=NOW + HOUR)
+    with database.read() as session:
+        assert articles.newest(session, Selection(categories=("port",)), limit=1, now=NOW) == []
+        (article,) = articles.newest(session, Selection(categories=("town",)), limit=1, now=NOW)
+        assert (article.version, article.seq, article.title) == (2, 1, "Other")
+        assert articles.highest_revision(session) > first
+        versions = session.connection().execute(text("SELECT version, content FROM article_versions")).all()
+        assert [version for version, _ in versions] == [1]
+        assert '"title":"Title a"' in versions[0].content
+
+
+def test_due_articles_get_their_numbers_in_the_order_of_their_dates(database: Database) -> None:
+    with database.write() as session:
+        put(
+            session,
+            content("late", published_at=NOW + 3 * HOUR),
+            content("soon", published_at=NOW + HOUR),
+            content("gone", published_at=NOW + HOUR / 2),
+            content("now"),
+        )
+        mirror.withdraw(session, "stories", ["gone"], now=NOW)
+        assert articles.next_due(session) == NOW + HOUR
+        before = articles.highest_revision(session)
+        assert articles.number_due(session, NOW) == 0
+        assert articles.highest_revision(session) == before
+    with database.write() as session:
+        assert articles.number_due(session, NOW + 5 * HOUR) == 2
+        assert articles.number_due(session, NOW + 5 * HOUR) == 0
+        assert articles.next_due(session) is None
+        assert keys(articles.above(session, 1, ALL, now=NOW + 5 * HOUR)) == ["soon", "late"]
+        assert articles.highest_revision(session) == before + 1
+
+
+def test_withdrawing_twice_counts_once(database: Database) -> None:
+    with database.write() as session:
+        put(session, content("a"), content("b"))
+        assert mirror.withdraw(session, "stories", ["a", "missing"], now=NOW) == 1
+        revision = articles.highest_revision(session)
+        assert mirror.withdraw(session, "stories", ["a"], now=NOW + HOUR) == 0
+        assert articles.highest_revision(session) == revision
+        assert keys(articles.newest(session, ALL, limit=9, now=NOW)) == ["b"]
+
+
+def test_a_value_that_the_database_refuses_is_an_article_error(database: Database) -> None:
+    with pytest.raises(ArticleError, match="the database does not take it"), database.write() as session:
+        put(session, content("a"))
+        bad = decide(None, None, content("a"), "0", NOW)
+        assert bad is not None
+        mirror.apply(session, "stories", [bad], authority="courier.example", now=NOW)
+    with database.read() as session:
+        assert articles.highest_seq(session) == 0
+
+
+def test_numbers_become_visible_in_order(database: Database) -> None:
+    """Two processes number articles at once: the second waits, so nobody ever sees number 2 without number 1."""
+    taken, release, numbers = Event(), Event(), []
+
+    def slow() -> None:
+        with database.write() as session:
+            numbers.append(articles.take_numbers(session, articles.SEQ, 1)[0])
+            taken.set()
+            release.wait(20)
+            # Committed only now.
+
+    def quick() -> None:
+        with database.write() as session:
+            numbers.append(articles.take_numbers(session, articles.SEQ, 1)[0])
+
+    first = Thread(target=slow)
+    first.start()
+    assert taken.wait(20)
+    second = Thread(target=quick)
+    second.start()
+    second.join(0.3)
+    assert second.is_alive()
+    with database.read() as session:
+        assert articles.highest_seq(session) == 0
+    release.set()
+    first.join(20)
+    second.join(20)
+    assert numbers == [1, 2]
+    with database.read() as session:
+        assert articles.highest_seq(session) == 2
+
+
+def fill(session: Session, count: int) -> None:
+    put(
+        session,
+        *(
+            content(
+                str(number),
+                published_at=NOW - number * timedelta(minutes=1),
+                category="rare" if number % 1000 == 0 else f"c{number % 5}",
+                tags=(f"t{number % 7}", f"u{number % 11}"),
+            )
+            for number in range(1, count + 1)
+        ),
+    )
+
+
+def explain(connection: Connection, query: Select[Any]) -> str:
+    """The database's plan, as text."""
+    sql = str(query.compile(connection, compile_kwargs={"literal_binds": True, "render_postcompile": True}))
+    prefix = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+    return "\n".join(" ".join(map(str, row)) for row in connection.exec_driver_sql(prefix + sql.replace("%", "%%")))
+
+
+@pytest.mark.parametrize(
+    ("selection", "index"),
+    [
+        (ALL, "ix_articles_published"),
+        (Selection(categories=("c1",)), "ix_article_terms_term"),
+        (Selection(categories=("rare",)), "ix_article_terms_term"),
+        (Selection(tags=("t1",), categories=("c1",)), "ix_article_terms_term"),
+        (Selection(sources=("stories",)), "ix_articles_(source|published)"),
+        (Selection(languages=("en",)), "ix_articles_published"),
+    ],
+)
+def test_a_window_is_a_walk_along_an_index(database: Database, selection: Selection, index: str) -> None:
+    with database.write() as session:
+        fill(session, 3000)
+        if database.dialect == "postgresql":
+            session.connection().exec_driver_sql("ANALYZE")
+    with database.read() as session:
+        plan = explain(session.connection(), articles.window(selection, limit=50, now=NOW))
+        assert re.search(rf"(?i)index.* {index}", plan), plan
+        if database.dialect == "sqlite":
+            assert "SCAN articles\n" not in plan + "\n"
+            assert "TEMP B-TREE" not in plan
