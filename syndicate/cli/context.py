@@ -32,7 +32,7 @@ class Invocation:
 
     config: Path
     output: Output = field(default_factory=Output)
-    verbose: bool = False  # a service logs what it does; a command says it
+    verbose: bool = False  # a service logs what it does; a command tells it by itself
 
     @cached_property
     def settings(self) -> Settings:
@@ -61,7 +61,7 @@ class Invocation:
         from syndicate.service.wiring import Services
 
         service = self.settings.service
-        set_up_logs("warning" if not self.verbose else service.log_level, service.log_format)
+        set_up_logs(service.log_level if self.verbose else "critical", service.log_format)
         services = Services(self.settings)
         try:
             yield services

@@ -94,8 +94,6 @@ def deliver_due(
 def _tell(result: DeliverResult) -> None:
     if result.taken_over:
         log.warning("%d deliveries of a process that died are in doubt", result.taken_over)
-    if result.stopped_by is not None:
-        log.error("sending stopped: %s", result.stopped_by)
     if result.outcomes:
         log.info("delivered: %s", ", ".join(f"{count} {state}" for state, count in result.outcomes.items()))
 

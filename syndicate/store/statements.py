@@ -99,3 +99,8 @@ def _is_postgres(session: Session) -> bool:
 
 def _dialect(session: Session) -> Any:
     return postgresql if _is_postgres(session) else sqlite
+
+
+def alive(session: Session) -> bool:
+    """Ask the database for the least it can answer."""
+    return session.connection().execute(select(literal(1))).scalar_one() == 1

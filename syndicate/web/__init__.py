@@ -1,1 +1,1 @@
-"""HTTP: parse, call one pipeline or service function, answer."""
+"""The web part: thin; parse, call one pipeline function, answer. GET, HEAD and OPTIONS never write."""

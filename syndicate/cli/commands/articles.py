@@ -38,6 +38,9 @@ def poll(ctx: typer.Context, sources: SourceNames = None, as_json: JsonOption = 
         [(r.source, r.seen, r.added, r.updated, r.withdrawn, r.error) for r in results],
         empty="no sources are configured",
     )
+    for result in results:
+        for problem in result.problems:
+            call.output.note(f"source {result.source}: {problem.item}: {problem.error}")
     if any(result.error for result in results):
         raise typer.Exit(1)
 

@@ -24,7 +24,7 @@ def run(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run everything in one process: the clock, the sources, the feeds, the digests and the pages. SIGTERM ends it in order."""
+    """Run everything in one process: clock, sources, feeds, digests and pages. SIGTERM ends it in order."""
     from syndicate.service.run import run as run_service
     from syndicate.web.app import make_app
 
@@ -59,8 +59,11 @@ def _once(ctx: typer.Context, as_json: bool) -> None:
     )
     for source in result.sources:
         call.output.text(
-            f"source {source.source}: {source.error or f'{source.added} added, {source.updated} updated, {source.withdrawn} withdrawn'}"
+            f"source {source.source}: "
+            + (source.error or f"{source.added} added, {source.updated} updated, {source.withdrawn} withdrawn")
         )
+        for problem in source.problems:
+            call.output.note(f"source {source.source}: {problem.item}: {problem.error}")
     for feed in result.feeds:
         call.output.text(f"feed {feed.feed}: {feed.error or f'{feed.changed} of {feed.documents} documents written'}")
     for issue in result.issues:

@@ -1,0 +1,63 @@
+"""Puts the web part together: routes, what surrounds them, and how errors are told."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syndicate.errors import SyndicateError
+from syndicate.web.errors import FAULT, told, told_status
+from syndicate.web.feed_files import FeedFiles
+from syndicate.web.health import Health
+from syndicate.web.landing import PublicPages
+from syndicate.web.members import MemberPages
+from syndicate.web.pages import Pages
+from syndicate.web.security import BodyLimit, SecurityHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from syndicate.service.wiring import Services
+
+log = logging.getLogger(__name__)
+_OURS = 500
+
+
+def make_app(services: Services) -> ASGIApp:
+    """The web application over one configuration's services."""
+    pages = Pages(services.settings, services.templates)
+
+    def expected(_request: Request, error: Exception) -> Response:
+        answer = told(error)
+        if answer.status >= _OURS:
+            # The path is left out: it holds a reader's token.
+            log.error("a page could not be shown: %s", error)
+        return pages.error(answer)
+
+    def refused(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+        response = pages.error(told_status(error.status_code))
+        response.headers.update(error.headers or {})
+        return response
+
+    def fault(_request: Request, _error: Exception) -> Response:
+        return pages.error(FAULT)  # Starlette raises the error again for the server's log
+
+    application = Starlette(
+        routes=[
+            *PublicPages(services, pages).routes(),
+            *FeedFiles(services.settings).routes(),
+            *MemberPages(services, pages).routes(),
+            *Health(services).routes(),
+        ],
+        middleware=[Middleware(BodyLimit)],
+        exception_handlers={SyndicateError: expected, HTTPException: refused, Exception: fault},
+    )
+    # Outermost, so that the page of an unexpected error has the headers as well.
+    return SecurityHeaders(application)

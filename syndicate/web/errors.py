@@ -1,0 +1,86 @@
+"""The one table that maps errors to HTTP statuses and to what a reader is told; details of ours stay with us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from syndicate.errors import (
+    AddressError,
+    DiskFullError,
+    ExpiredTokenError,
+    StoreBusyError,
+    StoreError,
+    SyndicateError,
+    TokenError,
+    TransitionError,
+    UnknownNameError,
+    UsageError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A status, and the title and text of its page. ``detail``: the error's own words are for the reader."""
+
+    status: int
+    title: str
+    text: str
+    detail: bool = False
+
+
+_BUSY = Told(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "Please try again",
+    "This took longer than it should. Nothing was changed; try again.",
+)
+TABLE: dict[type[Exception], Told] = {
+    ExpiredTokenError: Told(
+        HTTPStatus.GONE,
+        "This link has expired",
+        "Confirmation links work for a limited time. Subscribe again and a fresh one is sent to you.",
+    ),
+    TokenError: Told(
+        HTTPStatus.NOT_FOUND,
+        "This link does not work",
+        "It was cut short or altered on its way. Open it from the mail itself, or copy it as a whole.",
+    ),
+    UnknownNameError: Told(
+        HTTPStatus.GONE,
+        "There is nothing here any more",
+        "This subscription does not exist any more, and nothing is sent for it.",
+    ),
+    TransitionError: Told(HTTPStatus.CONFLICT, "This is not possible now", "", detail=True),
+    UsageError: Told(HTTPStatus.BAD_REQUEST, "This cannot be chosen", "", detail=True),
+    AddressError: Told(HTTPStatus.BAD_REQUEST, "This is no e-mail address", "", detail=True),
+    StoreBusyError: _BUSY,
+    StoreError: _BUSY,
+    DiskFullError: _BUSY,
+}
+_STATUSES = {
+    HTTPStatus.BAD_REQUEST: Told(400, "This could not be read", "The form arrived damaged. Go back and send it again."),
+    HTTPStatus.NOT_FOUND: Told(404, "There is no such page", "The address may have been cut short or mistyped."),
+    HTTPStatus.METHOD_NOT_ALLOWED: Told(405, "This does not work here", "Open the link from your mail once more."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Told(413, "That was too much", "The form holds more than it can. Shorten it."),
+}
+FAULT = Told(500, "Something went wrong", "This was our fault, and it was written down. Please try again later.")
+
+
+def told(error: Exception) -> Told:
+    """What to answer to an error; everything unknown is a fault of ours."""
+    for kind in type(error).__mro__:
+        if kind in TABLE:
+            found = TABLE[kind]
+            return Told(found.status, found.title, _sentence(str(error))) if found.detail else found
+    if isinstance(error, SyndicateError):
+        return Told(HTTPStatus.SERVICE_UNAVAILABLE, FAULT.title, FAULT.text)
+    return FAULT
+
+
+def told_status(status: int) -> Told:
+    """What to answer where no page of ours was reached."""
+    return _STATUSES.get(HTTPStatus(status), Told(status, HTTPStatus(status).phrase, ""))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -1,0 +1,47 @@
+"""For watchers: is the process alive, and can it work."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from syndicate.errors import SyndicateError
+from syndicate.store.statements import alive
+
+if TYPE_CHECKING:
+    from syndicate.service.wiring import Services
+
+log = logging.getLogger(__name__)
+_FRESH = {"cache-control": "no-store"}
+
+
+class Health:
+    """The handlers, with what they need."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[BaseRoute]:
+        """Only GETs."""
+        return [
+            Route("/healthz", self.health, methods=["GET"]),
+            Route("/readyz", self.ready, methods=["GET"]),
+        ]
+
+    async def health(self, _request: Request) -> Response:
+        """The process answers."""
+        return JSONResponse({"status": "ok"}, headers=_FRESH)
+
+    def ready(self, _request: Request) -> Response:
+        """The database answers, too."""
+        try:
+            with self._services.database.read() as session:
+                alive(session)
+        except SyndicateError as error:
+            log.warning("not ready: %s", error)
+            return JSONResponse({"status": "database unavailable"}, status_code=503, headers=_FRESH)
+        return JSONResponse({"status": "ok"}, headers=_FRESH)

@@ -1,0 +1,69 @@
+"""The pages that are for everybody: what this is, and the list of feeds; and the style sheet of all pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from syndicate.core.feeds.document import feed_folder, feed_title
+from syndicate.model import FeedFormat
+from syndicate.web.pages import Pages
+
+if TYPE_CHECKING:
+    from syndicate.service.wiring import Services
+
+_LABELS = {FeedFormat.ATOM: "Atom", FeedFormat.RSS: "RSS", FeedFormat.JSON: "JSON Feed"}
+_OFTEN = {"instant": "as it happens", "daily": "daily", "weekly": "weekly", "monthly": "monthly"}
+
+
+class PublicPages:
+    """The handlers, with what they need."""
+
+    def __init__(self, services: Services, pages: Pages) -> None:
+        self._settings = services.settings
+        self._pages = pages
+
+    def routes(self) -> list[BaseRoute]:
+        """Only GETs."""
+        return [
+            Route("/", self.landing, methods=["GET"]),
+            Route("/feeds/", self.feeds, methods=["GET"]),
+            Route("/static/pages.css", self.style, methods=["GET"]),
+        ]
+
+    def landing(self, _request: Request) -> Response:
+        """What this is: the digests by name, and the feeds."""
+        digests = [
+            {
+                "title": self._settings.digest_title(name),
+                "description": digest.description,
+                "often": [] if digest.schedule else [_OFTEN[frequency] for frequency in digest.frequencies],
+            }
+            for name, digest in self._settings.digest.items()
+        ]
+        return self._pages.render("landing", public=True, digests=digests, feeds=self._feeds())
+
+    def feeds(self, _request: Request) -> Response:
+        """The list of feeds, for people."""
+        return self._pages.render("feeds", public=True, feeds=self._feeds())
+
+    def style(self, _request: Request) -> Response:
+        """The style sheet. Its address changes with its content, so it may be kept for ever."""
+        headers = {"cache-control": "public, max-age=31536000, immutable", "etag": f'"{self._pages.style_tag}"'}
+        return Response(self._pages.style, media_type="text/css", headers=headers)
+
+    def _feeds(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "title": feed_title(self._settings, name),
+                "description": feed.description or "",
+                "documents": [
+                    (_LABELS[form], f"{self._pages.root}/feeds/{feed_folder(name)}/{form.file_name}", form.media_type)
+                    for form in feed.formats
+                ],
+            }
+            for name, feed in self._settings.feed.items()
+        ]
