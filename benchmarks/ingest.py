@@ -26,9 +26,9 @@ from syndicate.store.engine import Database
 from syndicate.store.schema import upgrade
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
-WORDS = (
-    "harbour ferry tide lantern quay council island rope salt crane whale pilot winter shelter bell "
-    "barley dredger gull net mast keel storm market bread notice school library swim tuba wall"
+WORDS = (  # noqa: SIM905 - a text of words
+    "harbour ferry tide lantern quay council island rope salt crane whale pilot winter shelter bell barley "
+    "dredger gull net mast keel storm market bread notice school library swim tuba wall"
 ).split()
 
 
@@ -51,8 +51,8 @@ def make_table(path: Path, count: int, body: Callable[[random.Random], str]) -> 
     text = [body(rnd) for _ in range(200)]
     with sqlite3.connect(path) as connection:
         connection.execute(
-            "CREATE TABLE articles (id INTEGER PRIMARY KEY, headline TEXT, url TEXT, body TEXT, standfirst TEXT, byline TEXT,"
-            " section TEXT, published_at TEXT, updated_at TEXT)"
+            "CREATE TABLE articles (id INTEGER PRIMARY KEY, headline TEXT, url TEXT, body TEXT, standfirst TEXT,"
+            " byline TEXT, section TEXT, published_at TEXT, updated_at TEXT)"
         )
         connection.execute("CREATE INDEX ix_updated ON articles (updated_at)")
         start = NOW - timedelta(minutes=count + 60)
@@ -87,6 +87,13 @@ def make_folder(path: Path, count: int) -> None:
             f"author: Writer {number % 40}\ncategory: port\ntags: [ferry, tide]\ndate: {date.isoformat()}\n"
             f"summary: {paragraph(rnd, 12)}\n---\n{markdown_body(rnd)}\n"
         )
+
+
+def readers(settings: Settings, folder: Path) -> tuple[DatabaseReader, FolderReader]:
+    cms, stories = settings.source["cms"], settings.source["stories"]
+    assert cms.type == "database"
+    assert stories.type == "folder"
+    return DatabaseReader("cms", cms), FolderReader("stories", stories, folder)
 
 
 def settings(table: Path, folder: Path) -> Settings:
@@ -130,7 +137,9 @@ def best(call: Callable[[], object], times: int = 5) -> float:
 def floor_table(path: Path) -> None:
     """The least a poll could do: connect, ask the index whether anything is newer."""
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    connection.execute("SELECT * FROM articles WHERE updated_at > ?", ((NOW - timedelta(hours=1)).isoformat(" "),)).fetchall()
+    connection.execute(
+        "SELECT * FROM articles WHERE updated_at > ?", ((NOW - timedelta(hours=1)).isoformat(" "),)
+    ).fetchall()
     connection.close()
 
 
@@ -186,13 +195,14 @@ def run(home: Path, articles: int, some: int, address: str | None) -> dict[str, 
 
     first = database("few-store.db")
     table_seconds = timed(lambda: ingest(first, DatabaseReader("cms", few.source["cms"]), few, NOW))
-    folder_seconds = timed(lambda: ingest(first, FolderReader("stories", few.source["stories"], home / "few"), few, NOW))
+    folder_seconds = timed(
+        lambda: ingest(first, FolderReader("stories", few.source["stories"], home / "few"), few, NOW)
+    )
     first.close()
     insert_seconds = timed(lambda: floor_insert(home / "floor.db", home / "few.db", some))
 
     store = database("many-store.db")
-    table_reader = DatabaseReader("cms", many.source["cms"])
-    folder_reader = FolderReader("stories", many.source["stories"], home / "many")
+    table_reader, folder_reader = readers(many, home / "many")
     taken = [ingest(store, table_reader, many, NOW), ingest(store, folder_reader, many, NOW)]
     assert all(result.added == articles and not result.error for result in taken), taken
     later = NOW + timedelta(minutes=6)  # within the hour: no full pass
@@ -203,7 +213,8 @@ def run(home: Path, articles: int, some: int, address: str | None) -> dict[str, 
     table_floor = best(lambda: floor_table(home / "many.db"))
     folder_floor = best(lambda: floor_folder(home / "many"))
     return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version},
         "mirror": "SQLite, full fsync" if address is None else "as given",
         "unchanged_table": {
             "articles": articles,

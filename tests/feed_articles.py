@@ -17,7 +17,7 @@ CLEAN = st.characters(
     exclude_categories=["Cs"],
     exclude_characters=[*map(chr, range(9)), "\x0b", "\x0c", *map(chr, range(0x0E, 0x20)), "\ufffe", "\uffff"],
 )
-HOSTILE_TITLES = [
+HOSTILE_TEXTS = [
     'AT&T <em>vs</em> "R&D"',
     "How to write &amp; in HTML",
     "1 < 2 & 3 > 2",
@@ -72,12 +72,13 @@ def articles(
 ) -> list[Article]:
     """Any articles with ids of their own. With another alphabet than CLEAN they are what ingest should have cleaned."""
     line = texts(alphabet)
-    title = texts(alphabet, least=1)
+    title, summary = texts(alphabet, least=1), line
     if hostile:
-        title |= st.sampled_from(HOSTILE_TITLES)
+        title |= st.sampled_from(HOSTILE_TEXTS)
+        summary |= st.sampled_from(HOSTILE_TEXTS)
     found = []
     for number in range(draw(st.integers(0, most))):
-        published = draw(TIMES)
+        published = draw(TIMES | st.just(FIRST))  # several at one time are usual
         found.append(
             article(
                 number,
@@ -86,7 +87,7 @@ def articles(
                 title=draw(title),
                 url=draw(st.none() | st.just(f"https://courier.example/stories/{number}?a=1&b=2") | line),
                 html=draw(texts(alphabet, most=200)),
-                summary=draw(line),
+                summary=draw(summary),
                 authors=tuple(draw(st.lists(texts(alphabet, least=1), max_size=3, unique=True))),
                 category=draw(st.none() | line),
                 tags=tuple(draw(st.lists(line, max_size=3))),

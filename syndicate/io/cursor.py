@@ -1,4 +1,4 @@
-"""How far a source with a cursor column has been read for good, so that neither late commits nor bulk imports hurt. Pure.
+"""How far a table with a cursor column has been read for good: neither late commits nor bulk imports hurt. Pure.
 
 Values are never calculated with and never compared here: the order is the foreign database's own (types, collations).
 """
@@ -30,12 +30,12 @@ class Mark:
 class Progress:
     """How far the table has been read, kept between readings.
 
-    A transaction of theirs takes its cursor value when it begins and shows it when it commits, at most ``overlap`` later. So
-    when value v is seen at time t, all rows up to v are there at t + overlap: after a reading *then*, v is ``settled`` and
-    nothing below it is read again. Until then every reading starts at the last settled value.
+    A transaction of theirs takes its cursor value when it begins and shows it when it commits, at most ``overlap``
+    later. So when value v is seen at time t, all rows up to v are there at t + overlap: after a reading *then*, v is
+    ``settled`` and nothing below it is read again. Until then every reading starts at the last settled value.
 
-    Where values are times, a value lying ``overlap`` before the newest one needs no waiting: transactions that began at it
-    have ended. So the second poll of a large table is as cheap as the thousandth.
+    Where values are times, a value lying ``overlap`` before the newest one needs no waiting: transactions that began at
+    it have ended. So the second poll of a large table is as cheap as the thousandth.
     """
 
     def __init__(self, overlap: timedelta, state: Mapping[str, Any] | None = None) -> None:

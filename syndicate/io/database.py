@@ -1,4 +1,4 @@
-"""Reads a table or query of any database that SQLAlchemy speaks to: what is new or changed by cursor, what is gone by full passes.
+"""Reads a table or query of any database: what is new or changed by its cursor, what is gone by full passes.
 
 How far it has read: ``cursor.py``. SELECTs and connections: ``foreign_table.py``. Nothing is ever written there.
 """
@@ -114,7 +114,7 @@ class DatabaseReader:
         return (yield from self._end_full_pass(one_pass, reading, state, there)) | kept
 
     def _compare(self, one_pass: _Pass) -> tuple[list[Any], set[str]]:
-        """Look through all ids: which rows were missed (unknown, other cursor value, none), and which items are there."""
+        """Look through all ids: which rows were missed (unknown, another cursor value, none), which items are there."""
         stamps = one_pass.stamps()
         there: set[str] = set()
         wanted: list[Any] = []
@@ -140,7 +140,7 @@ class DatabaseReader:
         suspicious = not there and taken > 0 and not state.get("empty")
         if suspicious:
             # Tables are emptied to be filled anew. What is still empty at the next full pass was meant.
-            error = f"the table is empty, and {taken} rows came from it; if it still is at the next full pass, they are withdrawn"
+            error = f"the table is empty, and {taken} rows came from it; if it still is at the next full pass, they go"
             remarks.append(SourceItem(item=_EMPTY, stamp=one_pass.now.isoformat(), error=error))
         yield [remark for remark in remarks if stamps.get(remark.item) != remark.stamp]
         present = there | one_pass.second | {remark.item for remark in remarks}
@@ -149,7 +149,7 @@ class DatabaseReader:
         return {"full_at": one_pass.now.isoformat(), "empty": not there and taken > 0}
 
     def _changed(self, rows: Iterable[Row[Any]], one_pass: _Pass) -> list[SourceItem]:
-        """Turn rows into items, leaving out those that are known as they are. Of two rows with one id the first counts."""
+        """Turn rows into items, without those that are known as they are. Of two rows with one id the first counts."""
         found = [(_item(row.id), self._stamp(row), row) for row in rows]
         known = one_pass.known.some([name for item, _, _ in found for name in (item, _second(item))])
         items: list[SourceItem] = []

@@ -1,6 +1,7 @@
 """A table or query of somebody else's database, only read: opening it, its columns, and the SELECTs over it.
 
-Every fault becomes a SourceError that names the database without its password. What is done with the rows: ``database.py``.
+Every fault becomes a SourceError that names the database without its password. What is done with the rows:
+``database.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Splits a file into its front matter (YAML between lines of "---") and its body. Small, safe, and exact about what is wrong."""
+"""Splits a file into front matter (YAML between lines of "---") and body; exact about what is wrong there."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _REFERENCE = re.compile(r"(?:^|[\s\[{,:-])[&*][^\s,\[\]{}]", re.MULTILINE)
 def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     """Give the fields and the body of a file; a file without front matter has no fields.
 
-    Raises ArticleError with the line where it can be told. YAML aliases are refused: nested, a few lines of them unfold to
-    gigabytes, and no article needs one.
+    Raises ArticleError with the line where it can be told. YAML aliases are refused: nested, a few lines of them unfold
+    to gigabytes, and no article needs one.
     """
     text = clean_text(text)  # YAML refuses whole files for one control character
     if not _HANDLER.detect(text):

@@ -1,4 +1,4 @@
-"""What every reader of a source gets and gives. Readers find what is new, changed or gone; they decide nothing about articles.
+"""What every reader of a source gets and gives. Readers find what is new, changed or gone and decide nothing.
 
 ``pipeline/ingest.py`` declares the ``Source`` protocol that the readers fulfil.
 """
@@ -28,10 +28,11 @@ class Known:
 class Reading:
     """One reading of a source, under way. Iterate ``pages`` to the end; then the other fields hold.
 
-    Pages hold only items that are new, changed (stamp differs from the known one) or broken for the first time, at most a few
-    hundred each. ``removed``: known items that are gone, or None when this reading did not look for them; a reader whose items
-    can change their name sets it before the first page, so that a renamed item is not taken for a second one. ``state`` is
-    kept for the reader's next time. A source that cannot be read at all raises SourceError from ``pages``.
+    Pages hold only items that are new, changed (stamp differs from the known one) or broken for the first time, at most
+    a few hundred each. ``removed``: known items that are gone, or None when this reading did not look for them; a
+    reader whose items can change their name sets it before the first page, so that a renamed item is not taken for a
+    second one. ``state`` is kept for the reader's next time. A source that cannot be read at all raises SourceError
+    from ``pages``.
     """
 
     pages: Iterator[list[SourceItem]]
@@ -41,7 +42,7 @@ class Reading:
 
 
 def item_name(place: str) -> str:
-    """Give the name of a path or a row id in our database: the same where it can be, else cleaned, shortened and told apart."""
+    """Name a path or a row id in our database: the same where it can be, else cleaned, shortened and told apart."""
     if place.isascii() and place.isprintable() and len(place) <= _MAX_ITEM:
         return place
     name = clean_line(place.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))

@@ -52,8 +52,9 @@ def ingest(
 ) -> PollResult:
     """Poll one source and mirror its articles. ``progress`` gets the number of items taken so far, after each page.
 
-    A broken item is a problem of the result and its article's last good version stays; a source that cannot be read at all is
-    the result's ``error``, and everything stays. Raises StoreError when our own database fails; the next poll goes on there.
+    A broken item is a problem of the result and its article's last good version stays; a source that cannot be read at
+    all is the result's ``error``, and everything stays. Raises StoreError when our own database fails; the next poll
+    goes on there.
     """
     defaults = ArticleDefaults.of(settings.site, settings.source[source.name])
     taker = _Taker(database, source.name, defaults, tag_authority(settings.site), now)
@@ -192,7 +193,7 @@ class _Taker:
 def _settle(
     candidates: Sequence[_Candidate], before: dict[str, str], owners: dict[str, set[str]], removed: frozenset[str]
 ) -> tuple[list[ArticleContent], list[ItemRecord]]:
-    """Give each key to one item: to its present owner, unless that is gone or becomes another article; else to the first."""
+    """Give each key to one item: its present owner, unless that is gone or becomes another article; else the first."""
     leaving = {
         candidate.item.item
         for candidate in candidates

@@ -182,7 +182,9 @@ class Clock:
 
     def upkeep(self) -> None:
         """Remove what is kept no longer."""
-        prune(self.services.database, self.services.settings, self.services.clock())
+        result = prune(self.services.database, self.services.settings, self.services.clock(), stopping=self.stop.is_set)
+        for problem in result.problems:
+            log.error("upkeep: %s", problem)
 
 
 def run(services: Services, app: ASGIApp | None, *, work: bool = True) -> int:

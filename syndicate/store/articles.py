@@ -31,7 +31,8 @@ counters = SQLModel.metadata.tables[str(CounterRow.__tablename__)]
 def newest(session: Session, selection: Selection, *, limit: int, now: datetime) -> list[Article]:
     """Read the window of a feed: the newest published articles of a selection, by publication time, newest first.
 
-    Published = has a number, is not withdrawn, has not expired at ``now``. All lists of the selection that are not empty must match.
+    Published = has a number, is not withdrawn, has not expired at ``now``. All lists of the selection that are not
+    empty must match.
     """
     ids = [row.id for row in session.connection().execute(window(selection, limit=limit, now=now))]
     found = by_ids(session, ids)
@@ -105,8 +106,9 @@ def next_due(session: Session) -> datetime | None:
 def take_numbers(session: Session, name: str, count: int) -> range:
     """Take the next ``count`` numbers of a counter, for this transaction.
 
-    The UPDATE locks the counter's row until commit (SQLite: BEGIN IMMEDIATE has locked all already). So whoever takes higher
-    numbers commits later, and a reader who sees number n sees every number below it: cursors never skip an article (decision 1).
+    The UPDATE locks the counter's row until commit (SQLite: BEGIN IMMEDIATE has locked all already). So whoever takes
+    higher numbers commits later, and a reader who sees number n sees every number below it: cursors never skip an
+    article (decision 1).
     """
     statement = upsert(session, counters).values(name=name, value=count)
     statement = statement.on_conflict_do_update(
@@ -119,8 +121,8 @@ def take_numbers(session: Session, name: str, count: int) -> range:
 def window(selection: Selection, *, limit: int, now: datetime) -> Select[Any]:
     """Build the statement behind ``newest``: ids in order. Public so that tests can EXPLAIN it.
 
-    100,000 articles, SQLite: a walk back along one index until ``limit`` are found, 0.3 ms for 50; the same statement with
-    EXISTS as its only use of terms scanned all articles for a rare category (70 ms).
+    100,000 articles, SQLite: a walk back along one index until ``limit`` are found, 0.3 ms for 50; the same statement
+    with EXISTS as its only use of terms scanned all articles for a rare category (70 ms).
     """
     lists = _term_lists(selection)
     # The list with the fewest terms leads: a single term's rows stand in the index in the order we want.

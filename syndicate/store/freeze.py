@@ -5,6 +5,7 @@ Decision 2 of the design. After this nobody selects recipients again. Reading is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -233,16 +234,18 @@ def _move_cursors(session: Session, issue_id: int, max_seq: int, confirmed: list
 
 
 def _count_recipients(session: Session, issue_id: int) -> None:
-    for table, column in ((EditionRow, DeliveryRow.edition_id), (CohortRow, DeliveryRow.cohort_id)):
-        counted = (
-            select(func.count()).where(col(DeliveryRow.issue_id) == issue_id, col(column) == table.id).scalar_subquery()
-        )
-        session.execute(
-            update(table)
-            .where(col(table.issue_id) == issue_id)
-            .values(recipients=counted)
-            .execution_options(synchronize_session=False)
-        )
+    # One pass over the rows; a count for each edition would be a pass for each.
+    counted = session.execute(
+        select(col(DeliveryRow.edition_id), col(DeliveryRow.cohort_id), func.count())
+        .where(col(DeliveryRow.issue_id) == issue_id)
+        .group_by(col(DeliveryRow.edition_id), col(DeliveryRow.cohort_id))
+    ).all()
+    editions: Counter[int | None] = Counter()
+    for edition_id, cohort_id, count in counted:
+        editions[edition_id] += count
+        session.execute(update(CohortRow).where(col(CohortRow.id) == cohort_id).values(recipients=count))
+    for edition_id, count in editions.items():
+        session.execute(update(EditionRow).where(col(EditionRow.id) == edition_id).values(recipients=count))
 
 
 def _id(issue: IssueRow) -> int:

@@ -1,4 +1,4 @@
-"""Writes what a poll brought into the mirror of articles: rows, terms, versions, numbers. Reading lives in ``articles.py``.
+"""Writes what a poll brought into the mirror of articles: rows, terms, versions, numbers. Not how it is read.
 
 In bulk: a page of some hundred articles is a handful of statements.
 """

@@ -1,4 +1,4 @@
-"""Serves the generated documents of ``feeds/`` with validators, so that readers ask often and load rarely (RFC 9110, 9111)."""
+"""Serves the generated documents of ``feeds/``, with validators: readers ask often and load rarely (RFC 9110, 9111)."""
 
 from __future__ import annotations
 

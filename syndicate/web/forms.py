@@ -27,6 +27,7 @@ class Form:
 
 async def read_form(request: Request) -> Form:
     """The form of a request; one without a body, or of another type, is empty. Raises HTTPException 400 and 413."""
+    await request.body()  # also what is no form counts against the limit
     try:
         async with request.form(max_files=0, max_fields=_FIELDS, max_part_size=65_536) as data:
             return Form(data)

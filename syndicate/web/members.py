@@ -1,6 +1,6 @@
 """The pages behind the links in our mails: confirm, unsubscribe (also one-click, RFC 8058), preferences.
 
-A GET shows and a POST acts: link scanners follow every link they find. No log-in, cookie or CSRF token: the link is the key.
+A GET shows and a POST acts: link scanners follow every link. No log-in, cookie or CSRF token: the link is the key.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class MemberPages:
         return self._pages.render("unsubscribe", **self._about(shown))
 
     async def unsubscribe(self, request: Request) -> Response:
-        """Unsubscribe at once, or undo it. One-click requests of mail providers get a short plain answer, no redirect."""
+        """Unsubscribe at once, or undo it. One-click requests get a short plain answer, no redirect (RFC 8058 3.2)."""
         form = await read_form(request)
         one_click = form.text("List-Unsubscribe") == "One-Click"
         if form.text("action") == "undo":
@@ -127,7 +127,7 @@ class MemberPages:
         digest = self._services.settings.named_digest(shown.subscription.digest)
         chosen = chosen_topics(shown.subscription.topics)
         topics = [(topic, topic.casefold() in chosen) for topic in digest.topics]
-        choices = {
+        choices: dict[str, Any] = {
             "frequencies": []
             if digest.schedule
             else [(frequency, _FREQUENCIES[frequency]) for frequency in digest.frequencies],
@@ -172,11 +172,17 @@ class MemberPages:
         }
 
     def _title(self, subscription: Subscription) -> str:
-        return self._services.settings.digest_title(subscription.digest)
+        # Leaving must work for a digest that was taken out of the configuration, too.
+        settings = self._services.settings
+        return (
+            settings.digest_title(subscription.digest)
+            if subscription.digest in settings.digest
+            else subscription.digest
+        )
 
     def _often(self, subscription: Subscription) -> str:
-        digest = self._services.settings.named_digest(subscription.digest)
-        return "" if digest.schedule else _FREQUENCIES[subscription.frequency].lower()
+        digest = self._services.settings.digest.get(subscription.digest)
+        return "" if digest is None or digest.schedule else _FREQUENCIES[subscription.frequency].lower()
 
     def _link(self, purpose: Purpose, subscription: Subscription) -> str:
         return f"{self._pages.root}/{purpose}/{sign(self._services.keyring, purpose, subscription.id)}"

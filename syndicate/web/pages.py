@@ -1,4 +1,4 @@
-"""Renders the pages of ``templates/pages``: one frame, one style sheet, nothing from anywhere else, no script, no cookie."""
+"""Renders the pages of ``templates/pages``: one frame, one style sheet, nothing from elsewhere, no script or cookie."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Pages:
             "alternates": alternate_links(settings),
         }
 
-    def render(self, name: str, *, status: int = 200, public: bool = False, **values: Any) -> Response:
+    def render(self, page: str, /, *, status: int = 200, public: bool = False, **values: Any) -> Response:
         """One page as a response. ``public``: it holds nothing of a reader."""
-        html = self._environment.get_template(f"{FOLDER}{name}.html").render(**self._frame, **values)
+        html = self._environment.get_template(f"{FOLDER}{page}.html").render(**self._frame, **values)
         return HTMLResponse(html, status_code=status, headers=_PUBLIC if public else _PRIVATE)
 
     def error(self, told: Told) -> Response:

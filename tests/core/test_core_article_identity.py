@@ -15,11 +15,11 @@ from syndicate.core.article.identity import content_hash, tag_authority, tag_uri
 from syndicate.model import ArticleContent, ArticleKind
 
 DAY = date(2026, 11, 22)
-CONTENT = ArticleContent(key="hc-1", title="The tuba was found", html="<p>In a boat.</p>", authors=("Ines Farrow",), tags=("band",))
-# RFC 4151, section 2.1, with pchar of RFC 3986.
-TAG_URI = re.compile(
-    r"tag:[a-z0-9.@_-]+,\d{4}(-\d\d(-\d\d)?)?:(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*"
+CONTENT = ArticleContent(
+    key="hc-1", title="The tuba was found", html="<p>In a boat.</p>", authors=("Ines Farrow",), tags=("band",)
 )
+# RFC 4151, section 2.1, with pchar of RFC 3986.
+TAG_URI = re.compile(r"tag:[a-z0-9.@_-]+,\d{4}(-\d\d(-\d\d)?)?:(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*")
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,10 @@ TAG_URI = re.compile(
         (Site(url="https://Courier.example/paper"), "courier.example"),
         (Site(url="https://bücher.example:8443"), "xn--bcher-kva.example"),
         (Site(url="https://courier.example", tag_authority="old.example,2011"), "old.example,2011"),
-        (Site(url="https://courier.example", tag_authority="editor@courier.example,2011-05"), "editor@courier.example,2011-05"),
+        (
+            Site(url="https://courier.example", tag_authority="editor@courier.example,2011-05"),
+            "editor@courier.example,2011-05",
+        ),
         (Site(url="http://[::1]/"), "localhost"),
         (Site(), "localhost"),
     ],
@@ -42,7 +45,10 @@ def test_tag_uri() -> None:
     assert tag_uri("courier.example,2011", DAY, "stories", "a/b c") == "tag:courier.example,2011:stories/a/b%20c"
 
 
-SOURCES = st.one_of(st.sampled_from(["a", "a/b", "a%2Fb", "stories"]), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9))
+SOURCES = st.one_of(
+    st.sampled_from(["a", "a/b", "a%2Fb", "stories"]),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9),
+)
 KEYS = st.one_of(
     st.text("ab/% é#?\n", max_size=6), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=700)
 )

@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
         2**70,
         "2026-11-22 08:00:00",
         0.1,
-        datetime(2026, 11, 22, 8, 0, 0, 123456),
+        datetime.fromisoformat("2026-11-22T08:00:00.123456"),
         datetime(2026, 11, 22, 8, tzinfo=UTC),
         date(2026, 11, 22),
         time(8, 0),

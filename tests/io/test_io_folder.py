@@ -36,7 +36,9 @@ class Shelf:
         return path
 
     def read(self) -> tuple[dict[str, SourceItem], Reading]:
-        known = Known(all=lambda: dict(self.known), some=lambda items: {i: self.known[i] for i in items if i in self.known})
+        known = Known(
+            all=lambda: dict(self.known), some=lambda items: {i: self.known[i] for i in items if i in self.known}
+        )
         reading = self.reader.read(known, {}, NOW)
         items = {item.item: item for page in reading.pages for item in page}
         for item in items.values():
@@ -65,7 +67,7 @@ def test_new_changed_and_gone(shelf: Shelf) -> None:
     (shelf.path / "a.md").unlink()
     items, reading = shelf.read()
     assert items.keys() == {"deep/er/b.html"}
-    assert reading.removed == {"a.md"}
+    assert reading.removed == frozenset({"a.md"})
 
 
 def test_what_is_gone_is_known_before_the_first_page(shelf: Shelf) -> None:
@@ -74,7 +76,7 @@ def test_what_is_gone_is_known_before_the_first_page(shelf: Shelf) -> None:
     (shelf.path / "old.md").rename(shelf.path / "new.md")
     reading = shelf.reader.read(Known(all=lambda: dict(shelf.known), some=lambda _: {}), {}, NOW)
     assert [item.item for item in next(reading.pages)] == ["new.md"]
-    assert reading.removed == {"old.md"}
+    assert reading.removed == frozenset({"old.md"})
 
 
 def test_only_what_is_wanted(shelf: Shelf) -> None:
@@ -123,7 +125,9 @@ def test_links_stay_inside(shelf: Shelf, tmp_path: Path) -> None:
         (b"x" * 2001, "2,001 bytes; more than 2,000"),
     ],
 )
-def test_a_broken_file_is_reported_once_and_again_when_it_changes(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_a_broken_file_is_reported_once_and_again_when_it_changes(
+    tmp_path: Path, text: str | bytes, message: str
+) -> None:
     shelf = Shelf(tmp_path, max_article_size=2000)
     path = shelf.write("broken.md", text)
     shelf.write("good.md")
@@ -154,7 +158,7 @@ def test_an_empty_folder_is_a_lost_mount_until_somebody_says_otherwise(shelf: Sh
     with pytest.raises(SourceError, match=r"is its disk mounted\? Nothing was withdrawn"):
         shelf.read()
     (shelf.path / ".keep").touch()
-    assert shelf.read()[1].removed == {"a.md"}
+    assert shelf.read()[1].removed == frozenset({"a.md"})
 
 
 def test_names_that_are_no_text_or_too_long(shelf: Shelf) -> None:

@@ -6,10 +6,10 @@ from email.policy import default
 
 import pytest
 from sqlmodel import col, select
-from world import ScriptedSender, World, accept, courier
+from world import ScriptedConnection, ScriptedSender, World, accept, courier
 
 from syndicate.core.links import Purpose, verify, verify_from_mail
-from syndicate.errors import DiskFullError
+from syndicate.errors import DiskFullError, RelayError
 from syndicate.model import DeliveryState, Envelope, IssueState, Outcome, OutcomeKind, SubscriptionState
 from syndicate.pipeline import control
 from syndicate.store import suppressions
@@ -306,5 +306,21 @@ def test_a_failure_of_the_program_is_raised_and_loses_nothing(world: World) -> N
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        world.deliver(ScriptedSender(answer=bug))
-    assert world.counts(issue_id).queued == 3
+        world.deliver(ScriptedSender(answer=bug, connections=1))
+    counts = world.counts(issue_id)
+    assert (counts.in_doubt, counts.queued) == (1, 2)  # its data may have left
+
+
+def test_a_relay_that_allows_one_connection_delivers_all_the_same(world: World) -> None:
+    issue_id = issue_for(world, 20)
+
+    class Narrow(ScriptedSender):
+        def connect(self) -> ScriptedConnection:
+            self.opened += 1
+            if self.opened > 1:
+                raise RelayError("421 too many connections")
+            return ScriptedConnection(self)
+
+    result = world.deliver(Narrow(connections=4))
+    assert result.stopped_by is None
+    assert world.counts(issue_id).accepted == 20

@@ -2,77 +2,28 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from paper import NOW, Paper, settings_for
+from sqlalchemy import create_engine
 
 from syndicate.config import Settings
 from syndicate.config.sections import Selection
 from syndicate.io.database import DatabaseReader
 from syndicate.io.folder import FolderReader
 from syndicate.io.sources import Known, Reading
-from syndicate.model import Article, PollResult, SourceItem
+from syndicate.model import PollResult, SourceItem
 from syndicate.pipeline.ingest import ingest
 from syndicate.store import sources
 from syndicate.store.articles import highest_revision, highest_seq, newest, number_due
 from syndicate.store.engine import Database
 
-NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 SAMPLES = Path(__file__).parents[2] / "examples" / "articles"
-
-
-def settings_for(path: Path, **site: Any) -> Settings:
-    return Settings.model_validate(
-        {
-            "site": {"title": "The Harbour Courier", "url": "https://courier.example", **site},
-            "source": {"stories": {"type": "folder", "path": str(path), "max_article_size": 100_000}},
-        }
-    )
-
-
-@dataclass
-class Paper:
-    """A folder of articles, mirrored into a database by the real reader."""
-
-    database: Database
-    path: Path
-    now: datetime = NOW
-    settings: Settings = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.settings = settings_for(self.path)
-
-    def write(self, name: str, title: str, body: str = "Body", **fields: Any) -> None:
-        lines = "".join(f"{key}: {value}\n" for key, value in {"title": title, **fields}.items())
-        self.raw(name, f"---\n{lines}---\n{body}\n")
-
-    def raw(self, name: str, text: str) -> None:
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A new inode each time, as editors do: the stamp differs even within one tick of the file system's clock.
-        fresh = path.with_name(f".{path.name}.new")
-        fresh.write_text(text)
-        fresh.replace(path)
-
-    def poll(self, after: timedelta = MINUTE) -> PollResult:
-        self.now += after
-        source = self.settings.source["stories"]
-        assert source.type == "folder"
-        return ingest(self.database, FolderReader("stories", source, self.path), self.settings, self.now)
-
-    def articles(self) -> dict[str, Article]:
-        with self.database.read() as session:
-            found = newest(session, Selection(), limit=10_000, now=self.now)
-        return {article.content.key: article for article in found}
-
-    def ask(self, statement: str) -> list[Any]:
-        with self.database.read() as session:
-            return list(session.connection().execute(text(statement)))
 
 
 @pytest.fixture
@@ -338,7 +289,14 @@ def test_a_table(database: Database, tmp_path: Path) -> None:
                     "url": "sqlite:///cms.db",
                     "table": "articles",
                     "cursor": "changed",
-                    "columns": {"id": "id", "title": "headline", "html": "body", "url": "path", "published_at": "day", "tags": "tags"},
+                    "columns": {
+                        "id": "id",
+                        "title": "headline",
+                        "html": "body",
+                        "url": "path",
+                        "published_at": "day",
+                        "tags": "tags",
+                    },
                 }
             },
         }
@@ -346,7 +304,9 @@ def test_a_table(database: Database, tmp_path: Path) -> None:
     source = settings.source["cms"]
     assert source.type == "database"
     do("CREATE TABLE articles (id INTEGER PRIMARY KEY, headline, body, path, day, tags, changed)")
-    do("INSERT INTO articles VALUES (1, 'One', '<p>x <script>y</script></p>', '/one', '2026-07-01 12:00', '[\"a\",\"b\"]', 1)")
+    do(
+        "INSERT INTO articles VALUES (1, 'One', '<p>x <script>y</script></p>', '/one', '2026-07-01 12:00', '[\"a\",\"b\"]', 1)"
+    )
     do("INSERT INTO articles VALUES (2, NULL, '', '/two', NULL, NULL, 2), (3, 'Three', '', '/three', 'soon', '', 3)")
 
     def poll(now: datetime) -> PollResult:
@@ -380,7 +340,7 @@ def test_two_polls_of_one_source_at_once(paper: Paper) -> None:
     class Overtaken(FolderReader):
         def read(self, known: Known, state: Any, now: datetime) -> Reading:
             reading = super().read(known, state, now)
-            reading.pages = self._behind(reading.pages, lambda: paper.poll())
+            reading.pages = self._behind(reading.pages, paper.poll)
             return reading
 
         def _behind(self, pages: Iterator[list[SourceItem]], other: Callable[[], object]) -> Iterator[list[SourceItem]]:

@@ -12,10 +12,16 @@ from typing import Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from paper import Paper
 from postgres import PostgresServer
-from sqlalchemy import text
-from test_pipeline_ingest import Paper
 
 from syndicate.model import PollResult
 from syndicate.store.articles import number_due
@@ -52,7 +58,11 @@ class History(RuleBasedStateMachine):
     @rule(name=NAMES, key=IDS, date=DATES, withdrawn=st.booleans())
     def write(self, name: str, key: str | None, date: timedelta | None, withdrawn: bool) -> None:
         self.edits += 1
-        fields: dict[str, Any] = {"id": key or name.removesuffix(".md"), "title": f"Edit {self.edits}", "withdrawn": withdrawn}
+        fields: dict[str, Any] = {
+            "id": key or name.removesuffix(".md"),
+            "title": f"Edit {self.edits}",
+            "withdrawn": withdrawn,
+        }
         if date is not None:
             fields["date"] = (self.paper.now + date).isoformat()
         self.paper.write(name, fields["title"], **{key: value for key, value in fields.items() if key != "title"})
@@ -110,6 +120,7 @@ class History(RuleBasedStateMachine):
         assert result.seen == len(self.files) + len(self.broken)
         assert self.broken <= {problem.item for problem in result.problems}
         rows = self.paper.ask("SELECT key, uid, seq, version, id FROM articles ORDER BY seq")
+        versions = self.paper.ask("SELECT article_id, version FROM article_versions ORDER BY version")
         numbered = {row.key: row.seq for row in rows if row.seq is not None}
         for key, seq in self.seqs.items():
             assert numbered[key] == seq
@@ -118,8 +129,8 @@ class History(RuleBasedStateMachine):
         self.seqs = numbered
         for row in rows:
             assert self.uids.setdefault(row.key, row.uid) == row.uid
-            kept = self.paper.ask(f"SELECT version FROM article_versions WHERE article_id = {row.id} ORDER BY version")
-            assert [version for (version,) in kept] == list(range(1, row.version))
+            kept = [version for version in versions if version.article_id == row.id]
+            assert [version.version for version in kept] == list(range(1, row.version))
         assert len(set(self.uids.values())) == len(self.uids)
 
     @invariant()
@@ -129,7 +140,9 @@ class History(RuleBasedStateMachine):
         shown = self.paper.articles()
         wanted = {fields["id"] for fields in self.files.values()}
         # A broken file keeps the article that it was.
-        last_good = {key for (key,) in self.paper.ask("SELECT key FROM source_items WHERE error IS NOT NULL AND key IS NOT NULL")}
+        last_good = {
+            key for (key,) in self.paper.ask("SELECT key FROM source_items WHERE error IS NOT NULL AND key IS NOT NULL")
+        }
         assert shown.keys() <= wanted | last_good
         for key in wanted - last_good:
             claims = [fields for fields in self.files.values() if fields["id"] == key]
@@ -159,10 +172,14 @@ def test_any_history_on_sqlite(sqlite_template: Path) -> None:
     class OnSqlite(History):
         make_database = staticmethod(make)
 
-    run_state_machine_as_test(OnSqlite, settings=hypothesis_settings(max_examples=40, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(
+        OnSqlite, settings=hypothesis_settings(max_examples=40, stateful_step_count=25, deadline=None)
+    )
 
 
-def test_any_history_on_postgresql(postgres: PostgresServer, postgres_template: str, request: pytest.FixtureRequest) -> None:
+def test_any_history_on_postgresql(
+    postgres: PostgresServer, postgres_template: str, request: pytest.FixtureRequest
+) -> None:
     def make(_home: Path) -> Database:
         context = postgres.database(template=postgres_template)
         name = context.__enter__()

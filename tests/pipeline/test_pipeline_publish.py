@@ -326,6 +326,16 @@ def test_too_little_room_builds_nothing_and_says_so_once(paper: Paper) -> None:
     assert paper.records()["all"].error is None
 
 
+def test_an_error_is_cleared_by_the_next_good_build_also_when_its_cause_was_taken_back(paper: Paper) -> None:
+    paper.publish()
+    good = paper.settings
+    paper.settings = paper.configured(all={"title": "Another"}, free=10**18)
+    assert paper.publish_one().error
+    paper.settings = good
+    assert paper.publish_one() == FeedResult(feed="all", documents=3, changed=0, entries=1)
+    assert paper.records()["all"].error is None
+
+
 def test_a_folder_that_cannot_be_made_is_every_feeds_error(paper: Paper) -> None:
     paper.settings.feeds_path.write_text("a file where the folder should be")
     paper.settings = paper.configured(all={}, port={})

@@ -33,7 +33,9 @@ def put(session: Session, *contents: ArticleContent, source: str = "stories", no
     changes = []
     for entry in contents:
         old = before.get(entry.key)
-        change = decide(old.article if old else None, old.content_hash if old else None, entry, content_hash(entry), now)
+        change = decide(
+            old.article if old else None, old.content_hash if old else None, entry, content_hash(entry), now
+        )
         if change:
             changes.append(change)
     mirror.apply(session, source, changes, authority="courier.example", now=now)
@@ -92,7 +94,11 @@ def test_the_window_is_newest_first_and_only_what_may_be_read(database: Database
         # "expired" has a number; it is only no longer shown.
         assert articles.highest_seq(session) == 6
         assert keys(articles.above(session, 3, ALL, now=NOW)) == ["same-2", "new"]
-        assert keys(articles.above(session, 0, ALL, now=NOW, published_from=NOW - 2 * HOUR)) == ["same-1", "same-2", "new"]
+        assert keys(articles.above(session, 0, ALL, now=NOW, published_from=NOW - 2 * HOUR)) == [
+            "same-1",
+            "same-2",
+            "new",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -173,11 +179,16 @@ def test_withdrawing_twice_counts_once(database: Database) -> None:
 
 
 def test_a_value_that_the_database_refuses_is_an_article_error(database: Database) -> None:
-    with pytest.raises(ArticleError, match="the database does not take it"), database.write() as session:
-        put(session, content("a"))
-        bad = decide(None, None, content("a"), "0", NOW)
-        assert bad is not None
-        mirror.apply(session, "stories", [bad], authority="courier.example", now=NOW)
+    twice = decide(None, None, content("a"), "0", NOW)
+    assert twice is not None
+
+    def put_twice() -> None:
+        with database.write() as session:
+            put(session, content("a"))
+            mirror.apply(session, "stories", [twice], authority="courier.example", now=NOW)
+
+    with pytest.raises(ArticleError, match="the database does not take it"):
+        put_twice()
     with database.read() as session:
         assert articles.highest_seq(session) == 0
 

@@ -1,4 +1,4 @@
-"""An article's body: Markdown, plain text or HTML in, a clean HTML fragment out; and plain text from that fragment again."""
+"""An article's body: Markdown, plain text or HTML in, HTML out; and plain text from HTML that was sanitised."""
 
 from __future__ import annotations
 
@@ -17,49 +17,25 @@ SUMMARY_LENGTH = 280
 _TOKEN = re.compile(r"<(/?)([a-z][a-z0-9]*)[^>]*>|([^<]+)")
 _FIRST_HEADING = re.compile(r"\s*<h([1-6])[^>]*>(.*?)</h\1>\s*", re.DOTALL)
 _ANY_HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.DOTALL)
-_INLINE = frozenset(
-    [
-        "a",
-        "abbr",
-        "b",
-        "bdi",
-        "bdo",
-        "cite",
-        "code",
-        "del",
-        "dfn",
-        "em",
-        "i",
-        "img",
-        "ins",
-        "kbd",
-        "mark",
-        "q",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "time",
-        "u",
-        "var",
-        "wbr",
-        "ruby",
-        "rb",
-        "rt",
-        "rp",
-    ]
-)
+# fmt: off
+_INLINE = frozenset({
+    "a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "dfn", "em", "i", "img", "ins", "kbd", "mark", "q", "s",
+    "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr", "ruby", "rb", "rt", "rp",
+})
+# fmt: on
 # What a summary leaves out: it is no running text, or repeats it.
-_NO_PROSE = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "figcaption", "table", "pre", "rt", "rp"])
+# fmt: off
+_NO_PROSE = frozenset({
+    "h1", "h2", "h3", "h4", "h5", "h6", "figcaption", "table", "pre", "rt", "rp",
+})
+# fmt: on
 
 
 def render_body(body: str, form: str) -> str:
     """Turn a body in ``markdown``, ``text`` or ``html`` into HTML that is not yet sanitised.
 
-    Markdown is CommonMark 0.31 with tables and strike-through; HTML in it passes. Blank lines separate the paragraphs of a text.
+    Markdown is CommonMark 0.31 with tables and strike-through; HTML in it passes. Blank lines separate the paragraphs
+    of a text.
     """
     if form == "markdown":
         rendered: str = _markdown().render(body)

@@ -1,4 +1,4 @@
-"""What a newly read content means for the article that is there: added, edited, touched, withdrawn, returned, or nothing."""
+"""What a newly read content means for the article that is there: added, edited, withdrawn … or nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from syndicate.model import Article, ArticleContent
 
-# A page that shows the time, or a counter, is another text at every poll. After so many edits that name no date of their own
-# the article is only kept fresh: no further versions, no further "updated".
+# A page that shows the time, or a counter, is another text at every poll. After so many edits that name no date of
+# their own the article is only kept fresh: no further versions, no further "updated".
 MAX_SILENT_EDITS = 24
 # What can change without making it another text.
 _QUIET = ("expires_at", "pinned", "comments", "comments_url", "popularity", "markdown")

@@ -174,8 +174,8 @@ def read_time(value: Any, name: str, zone: ZoneInfo) -> datetime | None:
         found = _parse(value)
         if not _EARLIEST_YEAR <= found.year <= _LATEST_YEAR:
             raise ArticleError(
-                f"{name}: {shown(value)} lies outside the years {_EARLIEST_YEAR} to {_LATEST_YEAR}; is it a stand-in for "
-                "an unknown date? Leave the field empty then"
+                f"{name}: {shown(value)} lies outside the years {_EARLIEST_YEAR} to {_LATEST_YEAR}; is it a stand-in "
+                "for an unknown date? Leave the field empty then"
             )
         aware = found if found.tzinfo else found.replace(tzinfo=zone)
         return aware.astimezone(UTC).replace(microsecond=0)

@@ -13,8 +13,8 @@ import idna
 from syndicate.config.sections import Site
 from syndicate.model import ArticleContent
 
-# What readers see as the text. Dates, expiry, pinning and counts change without making it another text, and so does Markdown
-# that renders to the same HTML.
+# What readers see as the text. Dates, expiry, pinning and counts change without making it another text, and so does
+# Markdown that renders to the same HTML.
 _READ = (
     "title",
     "url",
@@ -42,7 +42,7 @@ def content_hash(content: ArticleContent) -> str:
 
 
 def tag_authority(site: Site) -> str:
-    """Give who mints the ids: ``[site] tag_authority`` with its date, else the host of the site's address, without one."""
+    """Give who mints the ids: ``[site] tag_authority`` with its date, else the host of the site, without a date."""
     if site.tag_authority:
         return site.tag_authority
     host = (urlsplit(site.url).hostname or "").lower()
@@ -58,8 +58,8 @@ def tag_authority(site: Site) -> str:
 def tag_uri(authority: str, day: date, source: str, key: str) -> str:
     """Mint the permanent id of an article (RFC 4151). ``day`` is used when the authority names no date of its own.
 
-    Different sources and keys give different ids: whatever is no tag character is percent-encoded, "%" included. It is minted
-    once, at ingest, and stored: nothing that changes later (url, title, the site's address) changes it.
+    Different sources and keys give different ids: whatever is no tag character is percent-encoded, "%" included. It is
+    minted once, at ingest, and stored: nothing that changes later (url, title, the site's address) changes it.
     """
     owner = authority if "," in authority else f"{authority},{day.isoformat()}"
     specific = f"{quote(source, safe='')}/{quote(key, safe=_SPECIFIC)}"

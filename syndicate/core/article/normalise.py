@@ -35,15 +35,16 @@ from syndicate.model import ArticleContent, ArticleKind, SourceItem
 MAX_KEY = 500  # an id stands in unique indexes, whose entries PostgreSQL limits to 2,700 bytes
 MAX_LINE = 1000  # a title or the description of a picture
 MAX_SUMMARY = 2000
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleDefaults:
-    """What a source's articles have when they say nothing themselves. ``base`` is what relative addresses start from."""
+    """What articles have that say nothing themselves. ``base`` is what relative addresses start from."""
 
     publisher: str | None = None
     language: str | None = None
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = _UTC
     base: str | None = None
     max_size: int = 10_000_000  # bytes of the body
 
@@ -54,7 +55,8 @@ class ArticleDefaults:
             publisher=source.publisher or site.publisher or site.title or None,
             language=read_language(source.language or site.language, "language"),
             zone=ZoneInfo(source.timezone or site.timezone),
-            # The slash: a site that lives in a folder ("https://x.example/paper") must keep it when addresses are joined.
+            # The slash: a site that lives in a folder ("https://x.example/paper") must keep it when addresses are
+            # joined.
             base=f"{site.url}/" if site.url else None,
             max_size=source.max_article_size,
         )
@@ -107,7 +109,10 @@ def normalise(item: SourceItem, defaults: ArticleDefaults) -> ArticleContent:
 
 
 def shifted(content: ArticleContent, by: timedelta) -> ArticleContent:
-    """Move all dates of an article: the demo lays its samples before its first run. Raises ArticleError beyond the calendar."""
+    """Move all dates of an article: the demo lays its samples before its first run.
+
+    Raises ArticleError for what would lie outside the calendar.
+    """
     if not by:
         return content
 

@@ -17,71 +17,14 @@ from syndicate.core.article.text import clean_text
 SCHEMES = frozenset({"http", "https", "mailto", "tel"})
 _WEB = frozenset({"http", "https"})
 
-_TAGS = frozenset(
-    [
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "p",
-        "br",
-        "hr",
-        "div",
-        "span",
-        "blockquote",
-        "pre",
-        "code",
-        "kbd",
-        "samp",
-        "var",
-        "ul",
-        "ol",
-        "li",
-        "dl",
-        "dt",
-        "dd",
-        "table",
-        "caption",
-        "colgroup",
-        "col",
-        "thead",
-        "tbody",
-        "tfoot",
-        "tr",
-        "th",
-        "td",
-        "figure",
-        "figcaption",
-        "img",
-        "a",
-        "em",
-        "strong",
-        "b",
-        "i",
-        "u",
-        "s",
-        "del",
-        "ins",
-        "sub",
-        "sup",
-        "small",
-        "mark",
-        "abbr",
-        "cite",
-        "dfn",
-        "q",
-        "time",
-        "bdi",
-        "bdo",
-        "ruby",
-        "rb",
-        "rt",
-        "rp",
-        "wbr",
-    ]
-)
+# fmt: off
+_TAGS = frozenset({
+    "h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "div", "span", "blockquote", "pre", "code", "kbd", "samp",
+    "var", "ul", "ol", "li", "dl", "dt", "dd", "table", "caption", "colgroup", "col", "thead", "tbody", "tfoot",
+    "tr", "th", "td", "figure", "figcaption", "img", "a", "em", "strong", "b", "i", "u", "s", "del", "ins", "sub",
+    "sup", "small", "mark", "abbr", "cite", "dfn", "q", "time", "bdi", "bdo", "ruby", "rb", "rt", "rp", "wbr",
+})
+# fmt: on
 _EVERYWHERE = frozenset({"lang", "dir", "title"})
 _ATTRIBUTES = {
     "*": _EVERYWHERE,
@@ -125,7 +68,7 @@ _base = _Base()
 
 
 def sanitise(html: str, base: str | None) -> str:
-    """Clean a fragment of HTML. Relative addresses are joined with ``base`` (an absolute http(s) address), else dropped.
+    """Clean a fragment of HTML. Relative addresses are joined with ``base``, an absolute one; without it, dropped.
 
     The result holds only tags and attributes of the allow-list, links to http, https, mailto and tel, pictures from
     http(s) only, and no character that XML forbids.

@@ -12,8 +12,8 @@ from syndicate.core.render.graphemes import graphemes
 
 ELLIPSIS = "…"
 
-# Outside XML's Char production; DEL and C1, which no text means; noncharacters; a byte order mark inside a text. All below
-# U+10000: one character beyond would make the expressions ten times slower.
+# Outside XML's Char production; DEL and C1, which no text means; noncharacters; a byte order mark inside a text. All
+# below U+10000: one character beyond would make the expressions ten times slower.
 _FORBIDDEN_CHARACTERS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff"
 _FORBIDDEN = re.compile(f"[{_FORBIDDEN_CHARACTERS}]")
 _CLEAN = re.compile(
@@ -29,7 +29,7 @@ _SENTENCE_END = re.compile(r"[.!?…।؟۔]+[\"'”’»)\]]*(?=\s)|[。！？�
 
 def clean_text(text: str) -> str:
     """Remove what may not stand in XML and unify line ends; everything else stays as it is."""
-    if text.isascii() and text.isprintable() or _CLEAN.fullmatch(text):
+    if (text.isascii() and text.isprintable()) or _CLEAN.fullmatch(text):
         return text
     return _FORBIDDEN.sub("", _LINE_END.sub("\n", text))
 
@@ -72,7 +72,8 @@ def _boundaries(text: str, limit: int) -> set[int]:
     """Where a text may be cut, up to ``limit``: before each user-perceived character."""
     found = {0}
     position = 0
-    # A cluster may be any length (combining marks without end): never look further than needed to know the last boundary.
+    # A cluster may be any length (combining marks without end): never look further than needed to know the last
+    # boundary.
     for cluster in graphemes(text[: limit + 1]):
         position += len(cluster)
         if position <= limit:

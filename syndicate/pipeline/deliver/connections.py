@@ -11,7 +11,7 @@ from typing import Literal
 
 from syndicate.core.outcomes import BounceClass, classify_reply
 from syndicate.core.retry import next_attempt
-from syndicate.errors import AddressError, HeaderError, RelayError
+from syndicate.errors import AddressError, HeaderError, RelayError, SyndicateError
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind, RetryPlan
 from syndicate.pipeline.deliver.ledger import Ledger
 from syndicate.pipeline.deliver.protocols import Connection, Sender
@@ -41,6 +41,7 @@ class Crew:
     stop: threading.Event
     relay_error: RelayError | None = None
     failure: BaseException | None = None
+    ran_dry: bool = False  # some connection found nothing more to do: the relay works, whatever befell the others
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> None:
@@ -75,6 +76,7 @@ class Crew:
                 tasks = self.ledger.exchange(results, want=0 if self.stop.is_set() else AHEAD)
                 results = []
                 if not tasks:
+                    self.ran_dry = self.ran_dry or not self.stop.is_set()
                     return
                 for index, task in enumerate(tasks):
                     if self.stop.is_set():
@@ -84,9 +86,14 @@ class Crew:
                         if connection is None or not connection.usable:
                             connection = _reconnect(self.sender, connection)
                         results.append(self._send(connection, task))
-                    except BaseException:
-                        # Nothing of this task's data has left: connect() failed, or send() said so by raising.
+                    except SyndicateError:
+                        # Nothing of this task's data has left: that is what RelayError promises.
                         self.ledger.exchange(results, want=0, put_back=tasks[index:])
+                        raise
+                    except BaseException as error:
+                        # A fault of the program: the data may have left.
+                        results.append(_in_doubt(task, self.sender.label, error))
+                        self.ledger.exchange(results, want=0, put_back=tasks[index + 1 :])
                         raise
         finally:
             if connection is not None:
@@ -99,6 +106,11 @@ class Crew:
             outcome = Outcome(kind=OutcomeKind.REJECTED, text=str(error), relay=self.sender.label)
             return Result(task=task, state=DeliveryState.REJECTED, outcome=outcome, bounce_class=BounceClass.HARD)
         return settle(task, connection.send(envelope), self.rules, jitter=random.random())  # noqa: S311 - spreads retries
+
+
+def _in_doubt(task: Task, relay: str, error: BaseException) -> Result:
+    outcome = Outcome(kind=OutcomeKind.IN_DOUBT, text=f"the program failed: {type(error).__name__}", relay=relay)
+    return Result(task=task, state=DeliveryState.IN_DOUBT, outcome=outcome)
 
 
 def _reconnect(sender: Sender, old: Connection | None) -> Connection:

@@ -12,7 +12,7 @@ from syndicate.model import DeliveryState, Envelope
 from syndicate.pipeline.deliver.connections import Crew, Rules, states_of
 from syndicate.pipeline.deliver.ledger import Ledger
 from syndicate.pipeline.deliver.protocols import Sender
-from syndicate.store.deliveries import Result, Task, take_over
+from syndicate.store.deliveries import Result, Task, next_due, take_over
 from syndicate.store.engine import Database
 from syndicate.store.holders import dead_holders, register_holder, remove_holder
 from syndicate.store.issues import finish_issues
@@ -82,7 +82,11 @@ def deliver(
     crew = Crew(sender=sender, ledger=ledger, envelope=envelope, rules=rules, stop=stop)
     try:
         crew.run()
-        result.stopped_by = crew.relay_error
+        if crew.relay_error is not None:
+            log(str(crew.relay_error))
+            # A relay that allows fewer connections than we open is no reason to stop while others get on with it.
+            if not crew.ran_dry or _something_due(database, clock()):
+                result.stopped_by = crew.relay_error
     except SyndicateError as error:
         result.stopped_by = error
     finally:
@@ -91,3 +95,9 @@ def deliver(
         result.finished = finish_issues(session, clock())
         remove_holder(session, holder.name)
     return result
+
+
+def _something_due(database: Database, now: datetime) -> bool:
+    with database.read() as session:
+        due_at = next_due(session)
+    return due_at is not None and due_at <= now

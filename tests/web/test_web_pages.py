@@ -1,0 +1,366 @@
+"""The readers' pages: GET shows, POST acts, bad links and bodies are answered politely."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from members_setup import SETTINGS, add, rows, sign_up
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from syndicate.config import Settings
+from syndicate.core.links import Purpose, sign
+from syndicate.model import Keyring
+from syndicate.pipeline.members.unsubscribing import unsubscribe_address
+from syndicate.service.wiring import Services
+from syndicate.store.engine import Database
+from syndicate.web.app import make_app
+
+ANN = "ann.brand@example.org"
+
+
+class Site:
+    """The web part over a test's database and keys."""
+
+    def __init__(self, database: Database, keyring: Keyring, now: datetime, configuration: Settings) -> None:
+        self.now = now
+        self.database = database
+        self.keyring = keyring
+        services = Services(configuration, clock=lambda: self.now)
+        services.__dict__["database"] = database
+        services.__dict__["keyring"] = keyring
+        self.client = TestClient(make_app(services), raise_server_exceptions=False)
+
+    def link(self, purpose: Purpose, number: int) -> str:
+        expires_at = self.now + timedelta(hours=72) if purpose is Purpose.CONFIRM else None
+        return f"/{purpose}/{sign(self.keyring, purpose, number, expires_at=expires_at)}"
+
+    def everything(self) -> list[Any]:
+        """The whole content of the database."""
+        sqlite = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        postgresql = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        names = [name for (name,) in rows(self.database, sqlite if self.database.dialect == "sqlite" else postgresql)]
+        return [(name, rows(self.database, f"SELECT * FROM {name}")) for name in sorted(names)]  # noqa: S608 - our names
+
+    def state(self) -> str:
+        return str(rows(self.database, "SELECT state FROM subscriptions")[0][0])
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Settings:
+    feed = {"title": "All the news", "description": "Everything from the harbour"}
+    extra = {
+        "base": tmp_path,
+        "feed": {"all": feed, "port": {"formats": ["rss"]}},
+        "site": {
+            "title": "The Harbour Courier",
+            "url": "https://courier.example",
+            "description": "News from the <port>",
+            "publisher": "Harbour Media",
+            "postal_address": "1 Quay Street, Harbourtown",
+        },
+    }
+    return Settings.model_validate(SETTINGS.model_dump(exclude_unset=True, by_alias=True) | extra)
+
+
+@pytest.fixture
+def site(database: Database, keyring: Keyring, now: datetime, configuration: Settings) -> Site:
+    return Site(database, keyring, now, configuration)
+
+
+@pytest.fixture
+def sqlite_site(sqlite_database: Database, keyring: Keyring, now: datetime, configuration: Settings) -> Site:
+    """For what does not depend on the database."""
+    return Site(sqlite_database, keyring, now, configuration)
+
+
+def number(done: Any) -> int:
+    return int(done.subscription.id)
+
+
+def confirmed(site: Site, **wish: Any) -> int:
+    return number(add(site.database, site.keyring, ANN, site.now, **wish))
+
+
+def test_confirming_takes_a_button(site: Site) -> None:
+    link = site.link(Purpose.CONFIRM, number(sign_up(site.database, site.keyring, ANN, site.now)))
+    page = site.client.get(link)
+    assert page.status_code == 200
+    assert '<form method="post">' in page.text
+    assert "a***@example.org" in page.text
+    assert site.state() == "unconfirmed"
+    done = site.client.post(link, data={"action": "confirm"})
+    assert done.status_code == 200
+    assert "You are subscribed" in done.text
+    assert site.state() == "confirmed"
+    assert "You are subscribed" in site.client.post(link).text
+    assert "You are subscribed" in site.client.get(link).text
+    choice = re.search(r'href="(/preferences/[^"]+)"', done.text)
+    assert choice is not None
+    assert site.client.get(choice[1]).status_code == 200
+
+
+def test_an_expired_confirm_link_says_so(site: Site) -> None:
+    link = site.link(Purpose.CONFIRM, number(sign_up(site.database, site.keyring, ANN, site.now)))
+    site.now += timedelta(hours=72)
+    for answer in (site.client.get(link), site.client.post(link)):
+        assert answer.status_code == 410
+        assert "expired" in answer.text
+    assert site.state() == "unconfirmed"
+
+
+def test_a_confirm_link_does_not_bring_back_who_left(site: Site) -> None:
+    link = site.link(Purpose.CONFIRM, confirmed(site))
+    unsubscribe_address(site.database, ANN, now=site.now)
+    assert "has ended" in site.client.get(link).text
+    assert site.client.post(link).status_code == 409
+    assert site.state() == "unsubscribed"
+
+
+@pytest.mark.parametrize("multipart", [False, True])
+def test_one_click(site: Site, multipart: bool) -> None:
+    link = site.link(Purpose.UNSUBSCRIBE, confirmed(site))
+    field = {"List-Unsubscribe": "One-Click"}
+    for _ in range(2):
+        if multipart:
+            body = b'--B\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--B--\r\n'
+            headers = {"content-type": "multipart/form-data; boundary=B"}
+            answer = site.client.post(link, content=body, headers=headers, follow_redirects=False)
+        else:
+            answer = site.client.post(link, data=field, follow_redirects=False)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert "set-cookie" not in answer.headers
+        assert site.state() == "unsubscribed"
+    assert rows(site.database, "SELECT event, via FROM consent_events ORDER BY id")[1:] == [
+        ("unsubscribe", "one_click")
+    ]
+
+
+def test_the_unsubscribe_button_and_undo(site: Site) -> None:
+    link = site.link(Purpose.UNSUBSCRIBE, confirmed(site))
+    page = site.client.get(link)
+    assert "Unsubscribe</button>" in page.text
+    assert ANN not in page.text
+    done = site.client.post(link, data={"action": "unsubscribe"})
+    assert "You are unsubscribed" in done.text
+    assert "Undo" in done.text
+    assert site.state() == "unsubscribed"
+    assert "Undo" in site.client.get(link).text
+    back = site.client.post(link, data={"action": "undo"})
+    assert "All is as it was" in back.text
+    assert site.state() == "confirmed"
+    site.client.post(link, data={"action": "unsubscribe"})
+    site.now += timedelta(days=2)
+    assert "Undo" not in site.client.get(link).text
+    assert site.client.post(link, data={"action": "undo"}).status_code == 409
+    assert site.state() == "unsubscribed"
+
+
+def test_an_empty_post_unsubscribes(site: Site) -> None:
+    link = site.link(Purpose.UNSUBSCRIBE, confirmed(site))
+    assert site.client.post(link).status_code == 200
+    assert site.state() == "unsubscribed"
+
+
+def test_leaving_works_for_a_digest_that_is_gone(site: Site) -> None:
+    link = site.link(Purpose.UNSUBSCRIBE, confirmed(site))
+    with site.database.write() as session:
+        session.connection().execute(text("UPDATE subscriptions SET digest = 'evening'"))
+    assert site.client.get(link).status_code == 200
+    assert site.client.post(link).status_code == 200
+    assert site.state() == "unsubscribed"
+
+
+def test_preferences(site: Site) -> None:
+    link = site.link(Purpose.PREFERENCES, confirmed(site, name="Ann <Brand>"))
+    page = site.client.get(link)
+    assert page.status_code == 200
+    assert 'value="Ann &lt;Brand&gt;"' in page.text
+    assert ANN not in page.text
+    form = {
+        "frequency": "weekly",
+        "scope": "some",
+        "topic": ["Port", "Sport"],
+        "name": "Ann\r\nBcc: x",
+        "language": "de",
+    }
+    saved = site.client.post(link, data=form)
+    assert saved.status_code == 200
+    assert "Saved." in saved.text
+    assert 'value="weekly" checked' in saved.text
+    assert 'value="Port" checked' in saved.text
+    assert 'value="Town" checked' not in saved.text
+    assert 'value="de" lang="de" selected' in saved.text
+    assert rows(site.database, "SELECT frequency, topics FROM subscriptions") == [("weekly", '{"port":0,"sport":0}')]
+    assert rows(site.database, "SELECT name, language FROM subscribers") == [("Ann Bcc: x", "de")]
+    back = site.client.post(link, data={"scope": "all", "frequency": "daily", "name": "", "language": ""})
+    assert 'value="all" checked' in back.text
+    assert rows(site.database, "SELECT name, language FROM subscribers") == [("", None)]
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"frequency": "hourly"}, "no frequency of this digest"),
+        ({"scope": "some"}, "choose at least one topic"),
+        ({"scope": "some", "topic": "<script>"}, "&lt;script&gt;"),
+        ({"language": "no language!"}, "no language tag"),
+    ],
+)
+def test_a_choice_that_is_not_on_offer(sqlite_site: Site, form: dict[str, str], words: str) -> None:
+    link = sqlite_site.link(Purpose.PREFERENCES, confirmed(sqlite_site))
+    before = sqlite_site.everything()
+    answer = sqlite_site.client.post(link, data=form)
+    assert answer.status_code == 400
+    assert words in answer.text
+    assert "<script" not in answer.text
+    assert sqlite_site.everything() == before
+
+
+def test_preferences_of_who_left(sqlite_site: Site) -> None:
+    link = sqlite_site.link(Purpose.PREFERENCES, confirmed(sqlite_site))
+    unsubscribe_address(sqlite_site.database, ANN, now=sqlite_site.now)
+    assert "You are unsubscribed" in sqlite_site.client.get(link).text
+    assert sqlite_site.client.post(link, data={"name": "Ann"}).status_code == 409
+
+
+@pytest.mark.parametrize("state", ["unconfirmed", "confirmed", "unsubscribed"])
+def test_looking_never_writes(site: Site, state: str) -> None:
+    subscription = number(sign_up(site.database, site.keyring, ANN, site.now))
+    with site.database.write() as session:
+        session.connection().execute(text("UPDATE subscriptions SET state = :state"), {"state": state})
+    before = site.everything()
+    links = [
+        site.link(purpose, subscription) for purpose in (Purpose.CONFIRM, Purpose.UNSUBSCRIBE, Purpose.PREFERENCES)
+    ]
+    for path in [*links, "/", "/feeds/", "/healthz", "/readyz", "/static/pages.css", "/feeds/all/rss.xml"]:
+        for method in ("GET", "HEAD", "OPTIONS", "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"):
+            answer = site.client.request(method, path)
+            assert answer.status_code < 500, (method, path)
+    assert site.everything() == before
+
+
+def test_an_erased_reader(sqlite_site: Site) -> None:
+    for purpose in (Purpose.CONFIRM, Purpose.UNSUBSCRIBE, Purpose.PREFERENCES):
+        link = sqlite_site.link(purpose, 4711)
+        assert sqlite_site.client.get(link).status_code == 410
+        assert sqlite_site.client.post(link).status_code == 410
+    link = sqlite_site.link(Purpose.UNSUBSCRIBE, 4711)
+    assert sqlite_site.client.post(link, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+
+
+def test_a_link_of_another_page_is_like_an_altered_one(sqlite_site: Site) -> None:
+    token = sqlite_site.link(Purpose.UNSUBSCRIBE, confirmed(sqlite_site)).rpartition("/")[2]
+    for path in (f"/preferences/{token}", f"/unsubscribe/{token[:-1]}", "/unsubscribe/x", "/confirm/k1."):
+        for answer in (sqlite_site.client.get(path), sqlite_site.client.post(path)):
+            assert answer.status_code == 404
+            assert "This link does not work" in answer.text
+    assert sqlite_site.state() == "confirmed"
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    token=st.text(min_size=1, max_size=60),
+    body=st.binary(max_size=200),
+    kind=st.sampled_from(["", "urlencoded", "multi"]),
+)
+def test_any_token_and_body_is_answered(sqlite_site: Site, token: str, body: bytes, kind: str) -> None:
+    content_type = {"urlencoded": "application/x-www-form-urlencoded", "multi": "multipart/form-data; boundary=x"}
+    headers = {"content-type": content_type[kind]} if kind else {}
+    path = quote(token, safe="")
+    for page in ("confirm", "unsubscribe", "preferences"):
+        answer = sqlite_site.client.post(f"/{page}/{path}", content=body, headers=headers)
+        assert 400 <= answer.status_code < 500
+        assert "Traceback" not in answer.text
+
+
+def test_large_bodies_are_refused(sqlite_site: Site) -> None:
+    link = sqlite_site.link(Purpose.UNSUBSCRIBE, confirmed(sqlite_site))
+    announced = sqlite_site.client.post(link, content=b"x=" + b"y" * 70_000)
+    chunked = sqlite_site.client.post(
+        link,
+        content=(b"x" * 10_000 for _ in range(10)),
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    )
+    assert (announced.status_code, chunked.status_code) == (413, 413)
+    many = sqlite_site.client.post(link, data={f"f{n}": "1" for n in range(400)})
+    assert many.status_code == 400
+    assert sqlite_site.state() == "confirmed"
+
+
+def test_headers_of_every_answer(sqlite_site: Site) -> None:
+    link = sqlite_site.link(Purpose.UNSUBSCRIBE, confirmed(sqlite_site))
+    for path in (link, "/", "/feeds/", "/nowhere", "/unsubscribe/x", "/static/pages.css", "/feeds/x", "/healthz"):
+        headers = sqlite_site.client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "set-cookie" not in headers
+    assert sqlite_site.client.get(link).headers["cache-control"] == "no-store"
+
+
+def test_a_fault_of_ours_shows_nothing_of_it(sqlite_site: Site, tmp_path: Path) -> None:
+    link = sqlite_site.link(Purpose.UNSUBSCRIBE, confirmed(sqlite_site))
+    with sqlite_site.database.write() as session:
+        session.connection().execute(text("DROP TABLE consent_events"))
+    answer = sqlite_site.client.post(link)
+    assert answer.status_code in {500, 503}
+    assert "consent_events" not in answer.text
+    assert "Traceback" not in answer.text
+    assert "content-security-policy" in answer.headers
+    assert sqlite_site.state() == "confirmed"
+
+
+def test_the_landing_page_names_digests_and_feeds(sqlite_site: Site) -> None:
+    page = sqlite_site.client.get("/")
+    assert page.status_code == 200
+    assert "News from the &lt;port&gt;" in page.text
+    assert "daily, weekly" in page.text
+    assert 'href="/feeds/all/atom.xml"' in page.text
+    assert page.text.count('rel="alternate"') == 4
+    assert 'href="http://127.0.0.1:8000/feeds/all/atom.xml"' in page.text
+    assert "1 Quay Street, Harbourtown" in page.text
+    assert "<script" not in page.text
+    assert len(page.content) + len(sqlite_site.client.get("/static/pages.css").content) < 60_000
+
+
+def test_behind_a_path_of_a_proxy(sqlite_database: Database, keyring: Keyring, now: datetime) -> None:
+    below = SETTINGS.model_copy(
+        update={"service": SETTINGS.service.model_copy(update={"public_url": "https://courier.example/mail"})}
+    )
+    page = Site(sqlite_database, keyring, now, below).client.get("/").text
+    assert 'href="/mail/static/pages.css' in page
+
+
+def test_the_style_sheet_may_be_kept(sqlite_site: Site) -> None:
+    page = sqlite_site.client.get("/").text
+    found = re.search(r'href="(/static/pages\.css\?v=[0-9a-f]+)"', page)
+    assert found is not None
+    style = sqlite_site.client.get(found[1])
+    assert style.headers["content-type"].startswith("text/css")
+    assert "immutable" in style.headers["cache-control"]
+
+
+def test_health(site: Site) -> None:
+    assert site.client.get("/healthz").json() == {"status": "ok"}
+    assert site.client.get("/readyz").json() == {"status": "ok"}
+
+
+def test_not_ready_without_a_database(keyring: Keyring, now: datetime, tmp_path: Path) -> None:
+    gone = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    client = Site(gone, keyring, now, SETTINGS).client
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    page = client.get(f"/unsubscribe/{sign(keyring, Purpose.UNSUBSCRIBE, 1)}")
+    assert page.status_code == 503
+    assert page.headers["retry-after"]
+    assert "127.0.0.1" not in page.text
