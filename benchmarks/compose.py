@@ -89,12 +89,13 @@ def fill(database: Database, keyring: object, people: int) -> None:
             )
 
 
-def bare_insert(database: Database, rows: int) -> float:
+def bare_insert(database: Database) -> float:
     """The floor: the same number of rows of the same width, from one SELECT into a table with the same two indexes."""
     with database.write() as session:
         session.execute(
             text(
-                "CREATE TABLE floor (id INTEGER PRIMARY KEY, issue_id INTEGER, subscriber_id INTEGER, state TEXT, due_at TEXT)"
+                "CREATE TABLE floor"
+                " (id INTEGER PRIMARY KEY, issue_id INTEGER, subscriber_id INTEGER, state TEXT, due_at TEXT)"
             )
         )
         session.execute(text("CREATE UNIQUE INDEX floor_one ON floor (issue_id, subscriber_id)"))
@@ -102,7 +103,8 @@ def bare_insert(database: Database, rows: int) -> float:
         began = time.perf_counter()
         session.execute(
             text(
-                "INSERT INTO floor (id, issue_id, subscriber_id, state, due_at) SELECT id, 1, id, 'queued', '2026-11-20 08:00:00' FROM subscribers"
+                "INSERT INTO floor (id, issue_id, subscriber_id, state, due_at)"
+                " SELECT id, 1, id, 'queued', '2026-11-20 08:00:00' FROM subscribers"
             )
         )
         took = time.perf_counter() - began
@@ -133,7 +135,7 @@ def main() -> None:
             database, renderer, "morning", period="daily/2026-11-21", frequencies=["daily"], now=NOW + timedelta(days=1)
         )
         empty = time.perf_counter() - empty
-        floor = bare_insert(database, people)
+        floor = bare_insert(database)
         print(
             json.dumps(
                 {

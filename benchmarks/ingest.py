@@ -1,6 +1,6 @@
 """Polling and first ingest, as JSON: milliseconds and articles a second, each beside a floor measured in the same run.
 
-Run: .venv/bin/python benchmarks/ingest.py [--articles 100000] [--ingest 4000] [--database URL]
+Run: .venv/bin/python benchmarks/ingest.py [--articles 100000] [--ingest 4000]
 """
 
 from __future__ import annotations
@@ -175,15 +175,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--articles", type=int, default=100_000, help="unchanged articles that are polled")
     parser.add_argument("--ingest", type=int, default=4_000, help="articles of the first ingest that is timed")
-    parser.add_argument("--database", help="where to mirror to; default: a SQLite file")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="syndicate-bench-") as temporary:
-        print(json.dumps(run(Path(temporary), arguments.articles, arguments.ingest, arguments.database), indent=2))
+        print(json.dumps(run(Path(temporary), arguments.articles, arguments.ingest), indent=2))
 
 
-def run(home: Path, articles: int, some: int, address: str | None) -> dict[str, object]:
+def run(home: Path, articles: int, some: int) -> dict[str, object]:
     def database(name: str) -> Database:
-        opened = Database(address or f"sqlite:///{home / name}")
+        opened = Database(f"sqlite:///{home / name}")
         upgrade(opened)
         return opened
 
@@ -194,10 +193,9 @@ def run(home: Path, articles: int, some: int, address: str | None) -> dict[str, 
     make_folder(home / "many", articles)
 
     first = database("few-store.db")
-    table_seconds = timed(lambda: ingest(first, DatabaseReader("cms", few.source["cms"]), few, NOW))
-    folder_seconds = timed(
-        lambda: ingest(first, FolderReader("stories", few.source["stories"], home / "few"), few, NOW)
-    )
+    table, folder = readers(few, home / "few")
+    table_seconds = timed(lambda: ingest(first, table, few, NOW))
+    folder_seconds = timed(lambda: ingest(first, folder, few, NOW))
     first.close()
     insert_seconds = timed(lambda: floor_insert(home / "floor.db", home / "few.db", some))
 
@@ -215,7 +213,7 @@ def run(home: Path, articles: int, some: int, address: str | None) -> dict[str, 
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version},
-        "mirror": "SQLite, full fsync" if address is None else "as given",
+        "mirror": "SQLite, full fsync",
         "unchanged_table": {
             "articles": articles,
             "ms": round(unchanged_table * 1000, 1),

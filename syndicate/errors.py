@@ -18,7 +18,8 @@ class SyndicateError(Exception):
 class Problem:
     """One fault in a configuration: where it stands and what was expected.
 
-    ``severity`` is ``error`` (the program does not start) or ``warning`` (it starts; the key does less than one may think).
+    ``severity`` is ``error`` (the program does not start) or ``warning`` (it starts; the key does less than one may
+    think).
     """
 
     where: str
@@ -107,7 +108,7 @@ class StoreBusyError(StoreError):
 
 
 class StoreConflictError(StoreError):
-    """Another transaction changed what this one was about to change (PostgreSQL 40001, 40P01); it may be tried again."""
+    """Another transaction changed what this one was about to change (PostgreSQL 40001, 40P01); try it again."""
 
 
 class SchemaError(StoreError):

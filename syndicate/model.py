@@ -1,6 +1,7 @@
 """The words of the glossary as frozen values: articles, subscriptions, issues, deliveries, outcomes.
 
-No behaviour beyond what a value says of itself; no pydantic, no SQL. States are ``StrEnum``s whose values are what operators see.
+No behaviour beyond what a value says of itself; no pydantic, no SQL. States are ``StrEnum``s whose values are what
+operators see.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ class ArticleKind(StrEnum):
 class ArticleContent:
     """What a publisher says in one article, cleaned: plain texts hold no mark-up and no forbidden characters.
 
-    ``html`` is sanitised and its addresses are absolute; times are aware UTC, whole seconds. ``key`` is the article's id in
-    its source.
+    ``html`` is sanitised and its addresses are absolute; times are aware UTC, whole seconds. ``key`` is the article's
+    id in its source.
     """
 
     key: str
@@ -200,8 +201,9 @@ class Subscriber:
 class Subscription:
     """One subscriber's subscription to one digest, with what has been considered for it.
 
-    ``topics`` maps a case-folded topic (``*`` = everything) to the sequence number after which it counts; ``carry`` holds the
-    ids of articles left over from earlier issues; ``first`` means that the next issue looks back ``lookback``.
+    ``topics`` maps a case-folded topic (``*`` = everything) to the sequence number after which it counts; ``carry``
+    holds the ids of articles left over from earlier issues; ``first`` means that the next issue looks back
+    ``lookback``.
     """
 
     id: int

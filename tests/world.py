@@ -16,6 +16,8 @@ from typing import Any
 
 from syndicate.config import Settings
 from syndicate.core.addresses import hash_address, parse_address
+from syndicate.core.personal import Personal
+from syndicate.errors import RelayError
 from syndicate.io.sources import Known, Reading
 from syndicate.io.templates import read_templates
 from syndicate.model import (
@@ -30,8 +32,6 @@ from syndicate.model import (
     SourceItem,
     SubscriptionState,
 )
-from syndicate.core.personal import Personal
-from syndicate.errors import RelayError
 from syndicate.pipeline.compose import EditionRenderer, compose
 from syndicate.pipeline.deliver import DeliverResult, Holder, Rules, deliver
 from syndicate.pipeline.deliver.envelopes import Envelopes

@@ -1,7 +1,7 @@
 """Crontab lines with their standard meaning, turned into APScheduler triggers, which compute the times.
 
-APScheduler's own ``from_crontab`` takes 0 for Monday ("a historical mistake") and joins day of month and day of week by AND;
-crontab(5) takes 0 and 7 for Sunday and joins them by OR when both are given. Days are passed on by name.
+APScheduler's own ``from_crontab`` takes 0 for Monday ("a historical mistake") and joins day of month and day of week
+by AND; crontab(5) takes 0 and 7 for Sunday and joins them by OR when both are given. Days are passed on by name.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _SUNDAY_AGAIN = 7
 def next_crontab_time(line: str, *, after: datetime, zone: ZoneInfo) -> datetime | None:
     """The first time strictly after ``after`` (aware) at which a crontab line fires, in UTC; None if never.
 
-    A time that does not exist on a day of daylight change fires when the clock has moved on; one that exists twice gives two
-    times with one local clock reading (their period key is the same). Raises ValueError with what is wrong with the line.
+    A time that does not exist on a day of daylight change fires when the clock has moved on; one that exists twice
+    gives two times with one local clock reading (their period key is the same). Raises ValueError with what is wrong
+    with the line.
     """
     return _Crontab(line, zone).next_after(after)
 

@@ -1,7 +1,8 @@
 """When a digest's runs are due, and the period key that makes each run happen once.
 
-Times are computed from local calendar dates, so a day of daylight change has exactly one run: a time that does not exist that
-day is taken as long after midnight as on the day before (02:30 becomes 03:30), one that exists twice is its first occurrence.
+Times are computed from local calendar dates, so a day of daylight change has exactly one run: a time that does not
+exist that day is taken as long after midnight as on the day before (02:30 becomes 03:30), one that exists twice is
+its first occurrence.
 """
 
 from __future__ import annotations

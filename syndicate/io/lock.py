@@ -6,6 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 
 class ProcessLock:
@@ -43,7 +44,7 @@ class ProcessLock:
             os.close(self._file)
             self._file = None
 
-    def __enter__(self) -> ProcessLock:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,4 +1,7 @@
-"""What an operator does to an issue: pause, resume, cancel, resolve what is in doubt. Delivering sees it at its next step."""
+"""What an operator does to an issue: pause, resume, cancel, resolve what is in doubt.
+
+Delivering sees it at its next step.
+"""
 
 from __future__ import annotations
 

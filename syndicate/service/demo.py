@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -56,7 +55,10 @@ def demo_settings(folder: Path) -> Settings:
 
 
 def demonstrate(services: Services) -> Demonstration:
-    """Read the samples, build the feeds, sign up the readers, compose and send their digests. Doing it again is harmless."""
+    """Read the samples, build the feeds, sign up the readers, compose and send their digests.
+
+    Doing it again is harmless.
+    """
     settings = services.settings
     now = services.clock()
     shift = now - BEFORE_FIRST_RUN - SAMPLES_END
@@ -84,4 +86,4 @@ def demonstrate(services: Services) -> Demonstration:
 
 def mails_in(outbox: Path) -> int:
     """How many messages a Maildir holds."""
-    return sum(len(os.listdir(outbox / part)) for part in ("new", "cur") if (outbox / part).is_dir())
+    return sum(1 for part in ("new", "cur") if (outbox / part).is_dir() for _ in (outbox / part).iterdir())

@@ -1,4 +1,4 @@
-"""Which digest runs are due: schedules kept in the database, missed runs caught up once, instant issues as articles come."""
+"""Which digest runs are due: schedules in the database, missed runs caught up once, instant issues as articles come."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def _next(services: Services, name: str, rhythm: str, after: datetime) -> dateti
 def compose_due(services: Services, now: datetime, considered: dict[str, int] | None = None) -> list[Issue]:
     """Compose every digest run that is due, and instant issues for new articles; returns the issues made or skipped.
 
-    ``considered`` remembers, per digest, the sequence number up to which instant issues were looked for, so that a clock that
-    asks every second looks only when articles have come.
+    ``considered`` remembers, per digest, the sequence number up to which instant issues were looked for, so that a
+    clock that asks every second looks only when articles have come.
 
     One digest that cannot be composed (a broken template) stops no other; it stays due and is tried again.
     """

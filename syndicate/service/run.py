@@ -1,4 +1,4 @@
-"""``syndicate run``: one process with the clock, the work and the web part; SIGTERM drains and ends it within 10 seconds.
+"""``syndicate run``: one process with the clock, the work and the web part; SIGTERM drains and ends it within 10 s.
 
 APScheduler ticks in memory; what is due is asked of the database, so any number of processes make each run once.
 """
@@ -44,7 +44,7 @@ FEEDS_LOOK = timedelta(minutes=1)
 
 
 class Clock:
-    """The ticks of one process. Each kind of work runs in one thread at a time, so slow work delays only its own kind."""
+    """The ticks of one process. Each kind of work runs in one thread at a time: slow work delays only its own kind."""
 
     def __init__(self, services: Services) -> None:
         self.services = services

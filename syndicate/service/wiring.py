@@ -137,8 +137,8 @@ class Services:
         if free < least:
             raise DiskFullError(
                 f"only {free // 1_000_000} MB are free in {path.parent}, less than service.min_free_disk "
-                f"({least // 1_000_000} MB): sending has stopped so that the ledger stays safe; make room and go on with "
-                "`syndicate deliver`"
+                f"({least // 1_000_000} MB): sending has stopped so that the ledger stays safe; make room, then "
+                "`syndicate deliver` goes on"
             )
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""The only SQL of the program. Functions take a Session; state changes are conditional UPDATEs whose row count is checked."""
+"""The only SQL of the program. Functions take a Session; state changes are conditional UPDATEs, their count checked."""

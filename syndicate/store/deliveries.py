@@ -1,7 +1,7 @@
 """The ledger's rows: taking deliveries up, recording their outcomes, and what a dead process left behind.
 
-Every transition is a conditional UPDATE. A row is ``sending`` durably before its data leaves; an outcome is written only by the
-process that holds the row, so one that was given up for dead and wakes up changes nothing.
+Every transition is a conditional UPDATE. A row is ``sending`` durably before its data leaves; an outcome is written
+only by the process that holds the row, so one that was given up for dead and wakes up changes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _RETRIABLE = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One delivery taken up: everything its message and its envelope need. ``queued_at`` is when the issue was composed."""
+    """One delivery taken up: all that its message and envelope need. ``queued_at`` is when the issue was composed."""
 
     id: int
     issue_id: int
@@ -249,8 +249,8 @@ def take_over(
 ) -> int:
     """Settle what dead processes had marked: their data may have left, so the rows are in doubt.
 
-    ``dead`` names their holders; None means all but ``alive``. ``resend`` queues the rows again (same Message-ID), ``skip``
-    leaves them in doubt and resolved, ``ask`` leaves them for the operator. Returns the number of rows.
+    ``dead`` names their holders; None means all but ``alive``. ``resend`` queues the rows again (same Message-ID),
+    ``skip`` leaves them in doubt and resolved, ``ask`` leaves them for the operator. Returns the number of rows.
     """
     if policy == "resend":
         values: dict[str, Any] = {"state": DeliveryState.QUEUED.value, "reason": "resent: in doubt", "due_at": now}
@@ -271,7 +271,7 @@ def take_over(
 
 
 def resolve(session: Session, issue_id: int, *, how: Literal["resend", "skip"], now: datetime) -> int:
-    """Decide the unresolved rows in doubt of an issue; with ``resend`` a finished issue runs again. Returns the number."""
+    """Decide an issue's unresolved rows in doubt; with ``resend`` a finished issue runs again. Returns the number."""
     values: dict[str, Any] = {"resolved": True}
     if how == "resend":
         values = {"state": DeliveryState.QUEUED.value, "reason": "resent: in doubt", "due_at": now, "finished_at": None}

@@ -52,9 +52,9 @@ class Database:
     def write(self, *, snapshot: bool = False) -> Iterator[Session]:
         """A transaction that writes: committed at the end, rolled back on any error.
 
-        With ``snapshot`` all its statements see one state of the database (SQLite: always; PostgreSQL: REPEATABLE READ).
-        Raises StoreBusyError when another process holds the lock too long, StoreConflictError when PostgreSQL wants it done
-        again, StoreError for what else the driver says.
+        With ``snapshot`` all its statements see one state of the database (SQLite: always; PostgreSQL: REPEATABLE
+        READ). Raises StoreBusyError when another process holds the lock too long, StoreConflictError when PostgreSQL
+        wants it done again, StoreError for what else the driver says.
         """
         repeatable = snapshot and self.dialect == "postgresql"
         engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if repeatable else self.engine

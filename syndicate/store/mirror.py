@@ -17,7 +17,6 @@ from sqlmodel import Session, SQLModel
 
 from syndicate.core.article.change import Change, ChangeKind
 from syndicate.core.article.identity import tag_uri
-from syndicate.core.article.text import fold
 from syndicate.errors import ArticleError
 from syndicate.model import Article, ArticleContent
 from syndicate.store.articles import REVISION, SEQ, articles, chunks, take_numbers, terms, to_article
@@ -182,8 +181,12 @@ def _write_terms(session: Session, changed: dict[int, Change]) -> None:
 
 
 def _terms(content: ArticleContent) -> set[tuple[str, str]]:
-    found = {("tag", fold(tag)) for tag in content.tags} | {("author", fold(author)) for author in content.authors}
-    return found | {("category", fold(content.category))} if content.category else found
+    # The names are clean already: case is all that ``fold`` would change.
+    found = {("tag", tag.casefold()) for tag in content.tags}
+    found.update(("author", author.casefold()) for author in content.authors)
+    if content.category:
+        found.add(("category", content.category.casefold()))
+    return found
 
 
 @contextmanager

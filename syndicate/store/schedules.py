@@ -79,5 +79,4 @@ def claim_poll(session: Session, source: str, *, interval: timedelta, now: datet
 
 def next_polls(session: Session) -> dict[str, datetime | None]:
     """When each known source is polled next."""
-    rows = session.execute(select(col(SourceRow.name), col(SourceRow.next_poll_at)))
-    return {name: next_poll_at for name, next_poll_at in rows}
+    return dict(session.execute(select(col(SourceRow.name), col(SourceRow.next_poll_at))).all())

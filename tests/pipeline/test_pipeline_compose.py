@@ -1,24 +1,25 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlmodel import col, select
-from world import World, courier
+from world import TEMPLATES, World, courier
 
-from syndicate.errors import TemplateError
-from syndicate.model import Frequency, IssueState, SubscriptionState
-from syndicate.pipeline.compose import EditionRenderer, compose, dry_run, preview_digest
-from syndicate.core.personal import Personal
-from syndicate.store import suppressions
 from syndicate.core.addresses import hash_address
+from syndicate.core.personal import Personal
+from syndicate.errors import TemplateError
+from syndicate.model import Frequency, IssueState, Keyring, SubscriptionState
+from syndicate.pipeline.compose import EditionRenderer, compose, dry_run, preview_digest
+from syndicate.store import suppressions
+from syndicate.store.engine import Database
 from syndicate.store.suppressions import SuppressionReason
 from syndicate.store.tables import CohortRow, DeliveryRow, EditionRow, SubscriptionRow
 
 
 @pytest.fixture
-def world(database, keyring, now):  # type: ignore[no-untyped-def]
+def world(database: Database, keyring: Keyring, now: datetime) -> World:
     return World(database, courier(), keyring, now)
 
 
@@ -97,7 +98,9 @@ def test_nobody_subscribed_says_so(world: World) -> None:
     assert world.compose().reason == "nobody is subscribed"
 
 
-def test_min_items_makes_a_digest_wait_and_the_cursor_with_it(database, keyring, now) -> None:  # type: ignore[no-untyped-def]
+def test_min_items_makes_a_digest_wait_and_the_cursor_with_it(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
     world = World(database, courier(min_items=2), keyring, now)
     world.subscriber("ada@example.org")
     world.article("a")
@@ -146,7 +149,9 @@ def test_suppressed_addresses_and_domains_are_on_the_ledger_with_the_reason(worl
         assert sorted(filter(None, reasons)) == ["hard", "manual"]
 
 
-def test_overflow_carry_keeps_what_is_left_for_the_next_issue(database, keyring, now) -> None:  # type: ignore[no-untyped-def]
+def test_overflow_carry_keeps_what_is_left_for_the_next_issue(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
     world = World(database, courier(max_items=2, overflow="carry"), keyring, now)
     world.subscriber("ada@example.org")
     for number in range(5):
@@ -216,7 +221,7 @@ def test_a_broken_template_writes_nothing(world: World) -> None:
                 "digest": {"morning": world.settings.digest["morning"].model_copy(update={"subject": "{{ nothing }}"})}
             }
         ),
-        {**__import__("world").TEMPLATES},
+        TEMPLATES,
         world.keyring,
     )
     with pytest.raises(TemplateError, match=r"digest\.morning.*nothing"):

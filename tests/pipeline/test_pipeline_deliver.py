@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.policy import default
 
 import pytest
@@ -10,16 +10,17 @@ from world import ScriptedConnection, ScriptedSender, World, accept, courier
 
 from syndicate.core.links import Purpose, verify, verify_from_mail
 from syndicate.errors import DiskFullError, RelayError
-from syndicate.model import DeliveryState, Envelope, IssueState, Outcome, OutcomeKind, SubscriptionState
+from syndicate.model import DeliveryState, Envelope, IssueState, Keyring, Outcome, OutcomeKind, SubscriptionState
 from syndicate.pipeline import control
 from syndicate.store import suppressions
 from syndicate.store.deliveries import take
+from syndicate.store.engine import Database
 from syndicate.store.suppressions import SuppressionReason
 from syndicate.store.tables import DeliveryRow, HolderRow, SubscriberRow, SubscriptionRow
 
 
 @pytest.fixture
-def world(database, keyring, now):  # type: ignore[no-untyped-def]
+def world(database: Database, keyring: Keyring, now: datetime) -> World:
     return World(database, courier(), keyring, now)
 
 
@@ -32,7 +33,7 @@ def issue_for(world: World, people: int, period: str = "daily/1") -> int:
 
 
 def outcome(kind: OutcomeKind, code: int, text: str) -> Outcome:
-    return Outcome(kind=kind, code=code, enhanced=text.split()[0], text=text, relay="scripted")
+    return Outcome(kind=kind, code=code, enhanced=text.split(maxsplit=1)[0], text=text, relay="scripted")
 
 
 def test_everyone_gets_one_message_and_the_issue_is_finished(world: World) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from paper import Paper
+from publisher import Publisher
 from world import utc
 
 from syndicate.model import Issue, IssueState
@@ -19,7 +19,7 @@ from syndicate.store.issues import list_issues
 class Desk:
     """A service whose clock the test moves."""
 
-    def __init__(self, paper: Paper, now: datetime) -> None:
+    def __init__(self, paper: Publisher, now: datetime) -> None:
         self.paper = paper
         self.now = now
         self.services = self.restart()
@@ -40,20 +40,20 @@ class Desk:
 
 
 @pytest.fixture
-def paper(tmp_path: Path, database_url: str) -> Iterator[Paper]:
-    paper = Paper(tmp_path, database=database_url, frequencies=("daily",)).write()
+def paper(tmp_path: Path, database_url: str) -> Iterator[Publisher]:
+    paper = Publisher(tmp_path, database=database_url, frequencies=("daily",)).write()
     yield paper
     paper.close()
 
 
-def desk_with(paper: Paper, frequency: str = "daily", now: str = "2026-11-22T06:00") -> Desk:
+def desk_with(paper: Publisher, frequency: str = "daily", now: str = "2026-11-22T06:00") -> Desk:
     desk = Desk(paper, utc(now))
     paper.subscribe(desk.services, 2, frequency=frequency)
     paper.article("a", date=utc("2026-11-21T12:00"))
     return desk
 
 
-def test_a_daily_run_is_composed_when_its_time_has_come_and_once(paper: Paper) -> None:
+def test_a_daily_run_is_composed_when_its_time_has_come_and_once(paper: Publisher) -> None:
     desk = desk_with(paper)
     assert desk.tick() == []
     assert desk.tick("2026-11-22T07:29") == []
@@ -64,13 +64,13 @@ def test_a_daily_run_is_composed_when_its_time_has_come_and_once(paper: Paper) -
     assert desk.tick("2026-11-22T09:00") == []
 
 
-def test_a_new_installation_does_not_send_what_was_due_before_it(paper: Paper) -> None:
+def test_a_new_installation_does_not_send_what_was_due_before_it(paper: Publisher) -> None:
     desk = desk_with(paper, now="2026-11-22T12:00")
     assert desk.tick() == []
     assert read_status(desk.services).next_runs["morning/daily"] == utc("2026-11-23T07:30")
 
 
-def test_missed_runs_are_caught_up_once_and_stand_with_their_reason(paper: Paper) -> None:
+def test_missed_runs_are_caught_up_once_and_stand_with_their_reason(paper: Publisher) -> None:
     desk = desk_with(paper)
     desk.tick()
     (issue,) = desk.tick("2026-11-25T10:00")
@@ -90,7 +90,7 @@ def test_missed_runs_are_caught_up_once_and_stand_with_their_reason(paper: Paper
     assert reasons == {"missed; its articles go with daily/2026-11-25"}
 
 
-def test_without_catch_up_a_missed_run_is_skipped(paper: Paper) -> None:
+def test_without_catch_up_a_missed_run_is_skipped(paper: Publisher) -> None:
     paper.digest = "catch_up = false"
     desk = desk_with(paper.write())
     desk.tick()
@@ -100,7 +100,7 @@ def test_without_catch_up_a_missed_run_is_skipped(paper: Paper) -> None:
     assert issue.recipients == 2
 
 
-def test_weekly_readers_get_theirs_on_their_day(paper: Paper) -> None:
+def test_weekly_readers_get_theirs_on_their_day(paper: Publisher) -> None:
     paper.frequencies = ("daily", "weekly")
     desk = desk_with(paper.write(), "weekly")
     desk.tick()
@@ -109,7 +109,7 @@ def test_weekly_readers_get_theirs_on_their_day(paper: Paper) -> None:
     assert [issue.recipients for issue in monday if issue.period == "weekly/2026-W48"] == [2]
 
 
-def test_instant_readers_get_an_issue_as_articles_come_and_no_row_when_none_is_theirs(paper: Paper) -> None:
+def test_instant_readers_get_an_issue_as_articles_come_and_no_row_when_none_is_theirs(paper: Publisher) -> None:
     paper.frequencies = ("instant",)
     desk = desk_with(paper.write(), "instant")
     (issue,) = desk.tick()
@@ -121,7 +121,7 @@ def test_instant_readers_get_an_issue_as_articles_come_and_no_row_when_none_is_t
     assert [period for period, _ in desk.issues()] == ["instant/0000000001", "instant/0000000002"]
 
 
-def test_a_schedule_replaces_frequencies(paper: Paper) -> None:
+def test_a_schedule_replaces_frequencies(paper: Publisher) -> None:
     paper.config.write_text(
         paper.config.read_text()
         .replace('frequencies = ["daily"]\n', 'schedule = "15 9 * * 1-5"\n')
@@ -134,7 +134,7 @@ def test_a_schedule_replaces_frequencies(paper: Paper) -> None:
     assert (issue.period, issue.recipients) == ("schedule/2026-11-23T09:15", 2)
 
 
-def test_a_changed_time_counts_from_now_on(paper: Paper) -> None:
+def test_a_changed_time_counts_from_now_on(paper: Publisher) -> None:
     desk = desk_with(paper)
     desk.tick()
     paper.config.write_text(paper.config.read_text().replace("07:30", "09:00"))
@@ -143,7 +143,7 @@ def test_a_changed_time_counts_from_now_on(paper: Paper) -> None:
     assert [issue.period for issue in desk.tick("2026-11-22T09:00")] == ["daily/2026-11-22"]
 
 
-def test_a_digest_that_is_gone_takes_its_schedules_with_it(paper: Paper) -> None:
+def test_a_digest_that_is_gone_takes_its_schedules_with_it(paper: Publisher) -> None:
     desk = desk_with(paper)
     desk.tick()
     paper.config.write_text(paper.config.read_text().replace("digest.morning", "digest.evening"))
@@ -151,7 +151,7 @@ def test_a_digest_that_is_gone_takes_its_schedules_with_it(paper: Paper) -> None
     assert set(set_schedules(desk.services, desk.now)) == {"digest/evening/daily"}
 
 
-def test_a_broken_template_stays_due_raises_the_alarm_and_is_made_up_for(paper: Paper) -> None:
+def test_a_broken_template_stays_due_raises_the_alarm_and_is_made_up_for(paper: Publisher) -> None:
     desk = desk_with(paper)
     desk.tick()
     own = paper.folder / "templates" / "digest"
@@ -167,7 +167,7 @@ def test_a_broken_template_stays_due_raises_the_alarm_and_is_made_up_for(paper: 
     assert read_status(desk.services).alarms == []
 
 
-def test_a_source_that_stays_broken_is_an_alarm(paper: Paper) -> None:
+def test_a_source_that_stays_broken_is_an_alarm(paper: Publisher) -> None:
     desk = desk_with(paper)
     desk.tick()
     (paper.folder / "articles").rename(paper.folder / "gone")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paper import Paper
+from publisher import Publisher
 from smtp_server import RecordingServer
 
 CONNECTIONS = 3
@@ -26,8 +26,10 @@ def server() -> Iterator[RecordingServer]:
         yield server
 
 
-def paper_for(folder: Path, url: str, server: RecordingServer, policy: str) -> Paper:
-    paper = Paper(folder, database=url, transport="smtp", frequencies=("instant",), delivery=f'in_doubt = "{policy}"')
+def paper_for(folder: Path, url: str, server: RecordingServer, policy: str) -> Publisher:
+    paper = Publisher(
+        folder, database=url, transport="smtp", frequencies=("instant",), delivery=f'in_doubt = "{policy}"'
+    )
     paper.more = f'[[smtp]]\nhost = "127.0.0.1"\nport = {server.port}\ntls_type = "none"\nmax_conns = {CONNECTIONS}\n'
     paper.write()
     services = paper.services(lambda: datetime.now(UTC))
@@ -36,7 +38,7 @@ def paper_for(folder: Path, url: str, server: RecordingServer, policy: str) -> P
     return paper
 
 
-def kill_somewhere(paper: Paper, server: RecordingServer, chance: random.Random) -> None:
+def kill_somewhere(paper: Publisher, server: RecordingServer, chance: random.Random) -> None:
     """Kill ``run --once`` either while it sends (after some messages) or at any moment of its life."""
     enough = len(server.messages) + chance.randrange(1, READERS)
     moment = time.monotonic() + chance.uniform(0.5, 4)
@@ -47,7 +49,7 @@ def kill_somewhere(paper: Paper, server: RecordingServer, chance: random.Random)
     process.communicate()
 
 
-def settle(paper: Paper) -> list[Any]:
+def settle(paper: Publisher) -> list[Any]:
     issues: list[Any] = []
     for _ in range(30):
         paper.run("run", "--once")

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import feedparser
 import pytest
-from paper import Paper
+from publisher import Publisher
 from smtp_server import RecordingServer
 
 from syndicate.shipped import shipped
 
 
 @pytest.fixture
-def paper(tmp_path: Path, database_url: str) -> Paper:
-    return Paper(tmp_path, database=database_url, transport="smtp")
+def paper(tmp_path: Path, database_url: str) -> Publisher:
+    return Publisher(tmp_path, database=database_url, transport="smtp")
 
 
 def relay(server: RecordingServer) -> str:
     return f'[[smtp]]\nhost = "127.0.0.1"\nport = {server.port}\ntls_type = "none"\nmax_conns = 3\n'
 
 
-def test_the_whole_way(paper: Paper) -> None:
+def test_the_whole_way(paper: Publisher) -> None:
     replies = {"reader3@example.org": "450 4.2.0 greylisted", "reader5@example.org": "550 5.1.1 no such user"}
     with RecordingServer(replies=replies) as server:
         paper.delivery = 'retry = ["1s"]'
@@ -86,7 +86,7 @@ def check_feeds(folder: Path) -> None:
         assert "<script" not in entry.content[0].value
 
 
-def test_a_mail_server_that_is_down_is_told_in_one_line_and_loses_nothing(paper: Paper) -> None:
+def test_a_mail_server_that_is_down_is_told_in_one_line_and_loses_nothing(paper: Publisher) -> None:
     with RecordingServer() as server:
         paper.more = relay(server)
     paper.write()

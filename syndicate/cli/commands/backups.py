@@ -32,7 +32,7 @@ def backup(ctx: typer.Context, file: File, as_json: JsonOption = False) -> None:
 
 
 def restore(ctx: typer.Context, file: File, as_json: JsonOption = False) -> None:
-    """Fill an empty database from a backup, also one of the other kind (SQLite, PostgreSQL), and put its keys in place."""
+    """Fill an empty database from a backup, also one of the other kind of database, and put its keys in place."""
     from syndicate.pipeline.backup import restore as read_backup
     from syndicate.store.engine import Database
 

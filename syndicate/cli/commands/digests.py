@@ -166,8 +166,9 @@ def deliver(
             result = passes.deliver_due(services, stop=stop, issues=issues or None, progress=advance)
         if result is None:
             lock = services.sending_lock()
+            owner = lock.owner() if lock else "unknown"
             raise StoreBusyError(
-                f"process {lock.owner() if lock else '?'} is sending from {services.database.label} already; it does this work"
+                f"process {owner} is sending from {services.database.label} already; it does this work"
             )
     call.output.document(
         {

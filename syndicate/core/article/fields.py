@@ -67,6 +67,8 @@ def read_text(value: Any, name: str) -> str:
 
 def read_line(value: Any, name: str, *, limit: int = MAX_NAME) -> str:
     """Read one line of plain text; longer than ``limit`` characters is an error."""
+    if value is None:
+        return ""
     line = clean_line(read_text(value, name))
     if len(line) > limit:
         raise ArticleError(f"{name}: {len(line)} characters, at most {limit} are taken ({shown(line)})")
@@ -135,6 +137,8 @@ def read_count(value: Any, name: str) -> int | None:
 
 def read_language(value: Any, name: str) -> str | None:
     """Read a language tag and write it as BCP 47 (RFC 5646, section 2.1.1) recommends: ``pt_br`` becomes ``pt-BR``."""
+    if value is None:
+        return None
     text = clean_line(read_text(value, name)).replace("_", "-")
     if not text:
         return None

@@ -86,6 +86,8 @@ def absolute(address: str, base: str | None) -> str | None:
 
     None when the result is no http(s) address with a host.
     """
+    if not address:
+        return None
     if _PLAIN_ADDRESS.fullmatch(address):
         return address
     text = re.sub(r"[\t\n\r]", "", clean_text(address)).strip().replace("\\", "/")  # as browsers read it

@@ -41,6 +41,8 @@ def clean_line(text: str) -> str:
     """
     if not text.isascii():
         text = unicodedata.normalize("NFC", _DIRECTION.sub("", text))
+    elif text.isprintable() and "  " not in text:
+        return text.strip()  # most names
     return _SPACE.sub(" ", clean_text(text)).strip()
 
 

@@ -34,11 +34,11 @@ def compose(
 ) -> Issue | None:
     """Compose the issue of a period for the confirmed subscriptions of these frequencies (None = all).
 
-    A period that was composed before gives that issue. Nothing new gives an issue in state ``skipped`` with its reason, or None
-    and no row unless ``keep_empty``. Editions
-    are rendered before the write lock is taken; inside, selection is made again, and only what changed in between is rendered
-    there. ``with_it`` runs in the same transaction (the clock moves its schedule there), also when the issue is skipped.
-    Raises TemplateError, and nothing is written.
+    A period that was composed before gives that issue. Nothing new gives an issue in state ``skipped`` with its
+    reason, or None and no row unless ``keep_empty``. Editions are rendered before the write lock is taken; inside,
+    selection is made again, and only what changed in between is rendered there. ``with_it`` runs in the same
+    transaction (the clock moves its schedule there), also when the issue is skipped. Raises TemplateError, and
+    nothing is written.
     """
     frequencies = None if frequencies is None else tuple(frequencies)
     with database.write() as session:

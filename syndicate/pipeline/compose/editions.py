@@ -1,4 +1,4 @@
-"""Turns planned editions into finished messages with slots, each once: Jinja2, premailer and MIME run here and nowhere later."""
+"""Turns planned editions into finished messages with slots, each once: nothing is rendered after this."""
 
 from __future__ import annotations
 

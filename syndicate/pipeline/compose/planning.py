@@ -55,8 +55,8 @@ def plan_issue(
 ) -> Plan:
     """Plan an issue of a digest for the confirmed subscriptions of these frequencies (None = all).
 
-    ``language_of`` maps a subscriber's language ("" = none) to one that mails are written in. Subscriptions that stand alike
-    share one choice, and those with the same articles in the same language share an edition.
+    ``language_of`` maps a subscriber's language ("" = none) to one that mails are written in. Subscriptions that
+    stand alike share one choice, and those with the same articles in the same language share an edition.
     """
     digest = settings.named_digest(digest_name)
     groups = cohorts(session, digest_name, frequencies)

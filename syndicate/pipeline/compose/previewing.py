@@ -85,7 +85,10 @@ def sample_envelope(
     to: str,
     now: datetime,
 ) -> tuple[Envelope, str]:
-    """One ``[test]`` copy for an editor, and its subject. Its Message-ID is its own, so that no server takes it for a double."""
+    """One ``[test]`` copy for an editor, and its subject.
+
+    Its Message-ID is its own, so that no server takes it for a double.
+    """
     with database.read() as session:
         edition, _ = _edition(session, renderer, digest_name, None, now)
     finished: FinishedEdition = renderer.render_test(digest_name, edition, now=now)

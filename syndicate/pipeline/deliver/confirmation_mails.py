@@ -27,7 +27,10 @@ class ConfirmationMails:
         self._personal = Personal.of(settings)
 
     def __call__(self, confirmation: DueConfirmation, now: datetime) -> Envelope:
-        """One finished mail. The link works for ``privacy.confirm_link_valid`` from ``now``. Raises TemplateError, AddressError."""
+        """One finished mail. Its link works for ``privacy.confirm_link_valid`` from ``now``.
+
+        Raises TemplateError, HeaderError, AddressError.
+        """
         settings = self._settings
         valid_until = now + settings.privacy.confirm_link_valid
         token = sign(self._keyring, Purpose.CONFIRM, confirmation.subscription_id, expires_at=valid_until)

@@ -54,8 +54,9 @@ def deliver(
 ) -> DeliverResult:
     """Send what is queued, or deferred and due, of running issues (of ``issues`` only, if given) until nothing is left.
 
-    ``may_take`` raises what must stop it before more rows are taken; ``progress`` hears how many outcomes were committed. A relay
-    that does not work, a full disk and a stop end the pass in order: ``stopped_by`` says so, and nothing is lost.
+    ``may_take`` raises what must stop it before more rows are taken; ``progress`` hears how many outcomes were
+    committed. A relay that does not work, a full disk and a stop end the pass in order: ``stopped_by`` says so, and
+    nothing is lost.
     """
     result = DeliverResult()
 

@@ -1,4 +1,4 @@
-"""From a delivery taken up to the message on the wire: the edition's finished bytes with this reader's values filled in."""
+"""From a delivery taken up to the message on the wire: the edition's bytes with this reader's values filled in."""
 
 from __future__ import annotations
 

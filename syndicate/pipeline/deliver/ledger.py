@@ -1,7 +1,7 @@
 """The one thread that writes the ledger while mail is sent: outcomes of the last messages, marks of the next ones.
 
-All connections that wait share one commit (group commit). A row is handed out only after its mark is durable. When an outcome
-cannot be written it is kept and tried again: losing it would leave a known delivery in doubt.
+All connections that wait share one commit (group commit). A row is handed out only after its mark is durable. When an
+outcome cannot be written it is kept and tried again: losing it would leave a known delivery in doubt.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Ledger:
         recorded: Callable[[Sequence[Result]], None],
         log: Callable[[str], None],
     ) -> None:
-        """``may_take`` raises what must stop further sending (a full disk); ``recorded`` hears of committed outcomes."""
+        """``may_take`` raises what must stop sending (a full disk); ``recorded`` hears of committed outcomes."""
         self._database = database
         self._holder = holder
         self._clock = clock
@@ -152,9 +152,10 @@ class Ledger:
         with self._database.write() as session:
             recorded = record(session, results, holder=self._holder, now=now)
             released = release(session, put_back, holder=self._holder) if put_back else 0
-            if recorded + released != len(results) + len(put_back):
+            lost = len(results) + len(put_back) - recorded - released
+            if lost:
                 raise LostHoldError(
-                    f"{len(results) + len(put_back) - recorded - released} deliveries were taken over by another process "
+                    f"{lost} deliveries were taken over by another process "
                     "while this one was sending; it stops. They stand in doubt: see `syndicate issues list`."
                 )
             tasks = take(session, holder=self._holder, now=now, limit=want, issues=self._issues) if want else []

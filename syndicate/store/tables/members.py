@@ -12,7 +12,7 @@ from syndicate.store.tables.fields import NEVER_REUSED, json_field, reference, t
 
 
 class SubscriberRow(SQLModel, table=True):
-    """A person. ``email_key`` is the compared form, ``email_hash`` its keyed hash (what suppressions are kept under)."""
+    """A person. ``email_key`` is the compared form, ``email_hash`` its keyed hash (suppressions are kept under it)."""
 
     __tablename__ = "subscribers"
     __table_args__ = (
