@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from syndicate.config.load import load_settings
 from syndicate.pipeline.members.import_chunk import ImportRules
 from syndicate.pipeline.members.importing import import_subscribers
@@ -125,7 +127,7 @@ class Publisher:
                 lines,
                 ImportRules(confirmed=True),
                 now=services.clock(),
-                report=lambda number, problem: print(number, problem),
+                report=lambda number, problem: pytest.fail(f"line {number}: {problem}"),
             )
 
     def command(self, *arguments: str) -> list[str]:

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from syndicate.core.addresses import LOCAL_LIMIT
 from syndicate.errors import AddressError, ExpiredTokenError, TokenError
 from syndicate.model import Keyring
 
 MAC_SIZE: Final = 16  # 128 bits (email.md R12)
-_NUMBER: Final = 4  # ids and seconds since 1970 are 32-bit: columns are INTEGER, and the year 2106 is far
+_NUMBER: Final = 4  # bytes; ids and seconds since 1970 are 32-bit: columns are INTEGER, and the year 2106 is far
+_NUMBERS: Final = {count: struct.Struct(f">{count}I") for count in (1, 2, 3)}
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
 _INVALID: Final = "this link is not valid: it was altered, cut short, or belongs to another page"
@@ -154,30 +155,31 @@ def token_of_address(address: str) -> str | None:
 
 
 def _seal(secret: bytes, purpose: Purpose, ids: tuple[int, ...], expires_at: datetime | None) -> bytes:
-    if len(ids) != _IDS[purpose]:
-        raise ValueError(f"a {purpose} token holds {_IDS[purpose]} ids, not {len(ids)}")
+    keys = _keyed(secret, purpose)
+    if len(ids) != keys.ids:
+        raise ValueError(f"a {purpose} token holds {keys.ids} ids, not {len(ids)}")
     if expires_at is not None:
-        plain = struct.pack(f">{len(ids) + 1}I", *ids, int(expires_at.timestamp()))
+        plain = _NUMBERS[keys.ids + 1].pack(*ids, int(expires_at.timestamp()))
     elif purpose is Purpose.CONFIRM:
         raise ValueError("a confirm token must expire")
     else:
-        plain = struct.pack(f">{len(ids)}I", *ids)
-    mac = _mac(secret, purpose, plain)
-    return mac + _masked(secret, purpose, mac, plain)
+        plain = _NUMBERS[keys.ids].pack(*ids)
+    mac = keys.sign(plain)
+    return mac + keys.mask(mac, plain)
 
 
 def _open(secret: bytes, purpose: Purpose, sealed: bytes) -> Payload:
+    keys = _keyed(secret, purpose)
     mac, masked = sealed[:MAC_SIZE], sealed[MAC_SIZE:]
-    count = _IDS[purpose]
     numbers, odd = divmod(len(masked), _NUMBER)
-    if odd or numbers - count not in (0, 1):
+    if odd or numbers - keys.ids not in (0, 1):
         raise ValueError("wrong length")
-    plain = _masked(secret, purpose, mac, masked)
-    if not hmac.compare_digest(mac, _mac(secret, purpose, plain)):
+    plain = keys.mask(mac, masked)
+    if not hmac.compare_digest(mac, keys.sign(plain)):
         raise ValueError("wrong MAC")
-    values = struct.unpack(f">{numbers}I", plain)
-    expires_at = datetime.fromtimestamp(values[count], UTC) if numbers > count else None
-    return Payload(purpose=purpose, ids=values[:count], expires_at=expires_at)
+    values = _NUMBERS[numbers].unpack(plain)
+    expires_at = datetime.fromtimestamp(values[keys.ids], UTC) if numbers > keys.ids else None
+    return Payload(purpose=purpose, ids=values[: keys.ids], expires_at=expires_at)
 
 
 def _verify(keyring: Keyring, purpose: Purpose, token: str, now: datetime, decode: Callable[[str], bytes]) -> Payload:
@@ -194,28 +196,32 @@ def _verify(keyring: Keyring, purpose: Purpose, token: str, now: datetime, decod
     raise TokenError(_INVALID)
 
 
-# Keying an HMAC costs more than using it: both states are kept keyed, and copied for each token (4 us a token, not 9).
-@lru_cache(maxsize=256)
-def _keyed(secret: bytes, purpose: Purpose) -> tuple[hmac.HMAC, Any]:
-    mac = hmac.new(secret, f"syndicate link {purpose}\0".encode(), "sha256")
-    mask_key = hmac.digest(secret, f"syndicate mask {purpose}\0".encode(), "sha256")
-    return mac, hashlib.sha256(mask_key)
+class _Keys:
+    """What one secret makes for one purpose. Keying an HMAC costs more than using it: it is keyed once and copied."""
+
+    __slots__ = ("_mac", "_mask", "ids")
+
+    def __init__(self, secret: bytes, purpose: Purpose) -> None:
+        self.ids = _IDS[purpose]
+        self._mac = hmac.new(secret, f"syndicate link {purpose}\0".encode(), "sha256")
+        self._mask = hashlib.sha256(hmac.digest(secret, f"syndicate mask {purpose}\0".encode(), "sha256"))
+
+    def sign(self, plain: bytes) -> bytes:
+        state = self._mac.copy()
+        state.update(plain)
+        return state.digest()[:MAC_SIZE]
+
+    def mask(self, mac: bytes, plain: bytes) -> bytes:
+        # The MAC serves as the nonce (as in SIV, RFC 5297): equal ids give equal tokens, others share nothing visible.
+        # A plain keyed SHA-256 is a sound mask here: its input has one fixed length, so nothing can be appended.
+        state = self._mask.copy()
+        state.update(mac)
+        size = len(plain)
+        stream = int.from_bytes(state.digest()[:size], "big")
+        return (int.from_bytes(plain, "big") ^ stream).to_bytes(size, "big")
 
 
-def _mac(secret: bytes, purpose: Purpose, plain: bytes) -> bytes:
-    state = _keyed(secret, purpose)[0].copy()
-    state.update(plain)
-    return state.digest()[:MAC_SIZE]
-
-
-def _masked(secret: bytes, purpose: Purpose, mac: bytes, plain: bytes) -> bytes:
-    # The MAC serves as the nonce (as SIV does, RFC 5297): equal ids give equal tokens, others share nothing visible.
-    # A plain keyed SHA-256 is a sound mask here: its input has one fixed length, so nothing can be appended.
-    state = _keyed(secret, purpose)[1].copy()
-    state.update(mac)
-    size = len(plain)
-    stream = int.from_bytes(state.digest()[:size], "big")
-    return (int.from_bytes(plain, "big") ^ stream).to_bytes(size, "big")
+_keyed = lru_cache(maxsize=256)(_Keys)
 
 
 _TO_URL: Final = str.maketrans("+/", "-_")

@@ -137,7 +137,7 @@ def test_5xx_is_a_rejection_with_its_class(world: World) -> None:
     world.deliver(ScriptedSender(answer=refuse))
     assert world.counts(issue_id).rejected == 2
     with world.database.read() as session:
-        assert sorted(session.exec(select(DeliveryRow.reason))) == ["block", "hard"]
+        assert {row.reason for row in session.exec(select(DeliveryRow))} == {"block", "hard"}
 
 
 def test_suppression_and_unsubscription_are_read_again_before_each_row_leaves(world: World) -> None:

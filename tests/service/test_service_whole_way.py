@@ -64,7 +64,7 @@ def test_the_whole_way(paper: Publisher) -> None:
         assert message.defects == []
         for part in message.walk():
             assert part.defects == []
-        text, page = message.iter_parts()  # type: ignore[attr-defined]
+        text, page = message.iter_parts()
         assert "unsubscribe" in text.get_content().lower()
         assert "<h1" in page.get_content()
         ids.add(message["Message-ID"])

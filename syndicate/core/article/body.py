@@ -5,10 +5,8 @@ from __future__ import annotations
 import html as entities
 import re
 from collections.abc import Iterator
-from functools import cache
 
-from markdown_it import MarkdownIt
-
+from syndicate.core.article.markdown import render_markdown
 from syndicate.core.article.text import clean_line, cut_text
 
 SUMMARY_LENGTH = 280
@@ -34,12 +32,10 @@ _NO_PROSE = frozenset({
 def render_body(body: str, form: str) -> str:
     """Turn a body in ``markdown``, ``text`` or ``html`` into HTML that is not yet sanitised.
 
-    Markdown is CommonMark 0.31 with tables and strike-through; HTML in it passes. Blank lines separate the paragraphs
-    of a text.
+    Blank lines separate the paragraphs of a text.
     """
     if form == "markdown":
-        rendered: str = _markdown().render(body)
-        return rendered
+        return render_markdown(body)
     if form == "text":
         paragraphs = (
             part.strip("\n") for part in re.split(r"\n[ \t]*\n", body.replace("\r\n", "\n").replace("\r", "\n"))
@@ -105,9 +101,3 @@ def _texts(html: str, without: frozenset[str]) -> Iterator[str]:
             skipping = ""
         if tag not in _INLINE:
             yield " "
-
-
-@cache
-def _markdown() -> MarkdownIt:
-    # No linkify: it turns "e.g.and" into a link. HTML passes, since nh3 decides about it afterwards.
-    return MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
