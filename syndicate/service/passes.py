@@ -14,8 +14,9 @@ from syndicate.errors import SyndicateError
 from syndicate.model import Issue, IssueState, Outcome, PollResult
 from syndicate.pipeline.compose import compose, sample_envelope
 from syndicate.pipeline.deliver import DeliverResult, deliver, send_confirmations
-from syndicate.pipeline.ingest import ingest
+from syndicate.pipeline.ingest import Source, ingest
 from syndicate.pipeline.publish import FeedResult, publish
+from syndicate.pipeline.upkeep import prune
 from syndicate.service.due import compose_due
 from syndicate.service.wiring import Services
 from syndicate.store.articles import number_due
@@ -26,15 +27,25 @@ log = logging.getLogger(__name__)
 
 def poll(services: Services, names: Iterable[str] = ()) -> list[PollResult]:
     """Read sources now, one after the other; a broken one is reported and stops no other."""
-    results = []
-    for source in services.sources(names):
-        result = ingest(services.database, source, services.settings, services.clock())
-        results.append(result)
-        if result.error:
-            log.error("source %s: %s", result.source, result.error)
-        for problem in result.problems:
-            log.warning("source %s: %s: %s", result.source, problem.item, problem.error)
-    return results
+    return [poll_source(services, source) for source in services.sources(names)]
+
+
+def poll_source(services: Services, source: Source) -> PollResult:
+    """Read one source and log what came of it."""
+    result = ingest(services.database, source, services.settings, services.clock())
+    if result.error:
+        log.error("source %s: %s", result.source, result.error)
+    for problem in result.problems:
+        log.warning("source %s: %s: %s", result.source, problem.item, problem.error)
+    if result.changed:
+        log.info(
+            "source %s: %d added, %d updated, %d withdrawn",
+            result.source,
+            result.added,
+            result.updated,
+            result.withdrawn,
+        )
+    return result
 
 
 def build_feeds(services: Services, names: Sequence[str] = ()) -> list[FeedResult]:
@@ -46,6 +57,8 @@ def build_feeds(services: Services, names: Sequence[str] = ()) -> list[FeedResul
     for result in results:
         if result.error:
             log.error("feed %s: %s", result.feed, result.error)
+        for problem in result.problems:
+            log.warning("feed %s: %s left out: %s", result.feed, problem.item, problem.error)
     return results
 
 
@@ -161,6 +174,13 @@ def _read(services: Services, issue_id: int) -> Issue:
         return get_issue(session, issue_id)
 
 
+def clean_up(services: Services, *, stop: threading.Event) -> None:
+    """Remove what is kept no longer: bodies, rows and versions beyond the times of the settings."""
+    result = prune(services.database, services.settings, services.clock(), stopping=stop.is_set)
+    for problem in result.problems:
+        log.error("upkeep: %s", problem)
+
+
 @dataclass(slots=True, kw_only=True)
 class OnceResult:
     """What one pass of everything did."""
@@ -172,9 +192,10 @@ class OnceResult:
 
 
 def run_once(services: Services, *, stop: threading.Event) -> OnceResult:
-    """Poll, build, compose what is due, deliver what is due."""
+    """Poll, build, compose what is due, deliver what is due, and remove what is kept no longer."""
     result = OnceResult(sources=poll(services), feeds=build_feeds(services))
     result.issues = compose_due(services, services.clock())
     result.delivered = deliver_due(services, stop=stop)
     result.issues = [_read(services, issue.id) for issue in result.issues]
+    clean_up(services, stop=stop)
     return result

@@ -21,10 +21,8 @@ from starlette.types import ASGIApp
 
 from syndicate.errors import SyndicateError
 from syndicate.io.heartbeat import ping
-from syndicate.pipeline.ingest import ingest
-from syndicate.pipeline.upkeep import prune
 from syndicate.service.due import compose_due
-from syndicate.service.passes import build_feeds, deliver_due
+from syndicate.service.passes import build_feeds, clean_up, deliver_due, poll_source
 from syndicate.service.status import alarms
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_revision, next_due
@@ -122,19 +120,7 @@ class Clock:
             with services.database.write() as session:
                 if not claim_poll(session, source.name, interval=interval, now=now):
                     continue
-            result = ingest(services.database, source, services.settings, services.clock())
-            if result.error:
-                log.error("source %s: %s", result.source, result.error)
-            for problem in result.problems:
-                log.warning("source %s: %s: %s", result.source, problem.item, problem.error)
-            if result.changed:
-                log.info(
-                    "source %s: %d added, %d updated, %d withdrawn",
-                    result.source,
-                    result.added,
-                    result.updated,
-                    result.withdrawn,
-                )
+            poll_source(services, source)
 
     def feeds(self) -> None:
         """Rebuild feeds when articles changed or became publishable, and now and then to be sure."""
@@ -182,9 +168,7 @@ class Clock:
 
     def upkeep(self) -> None:
         """Remove what is kept no longer."""
-        result = prune(self.services.database, self.services.settings, self.services.clock(), stopping=self.stop.is_set)
-        for problem in result.problems:
-            log.error("upkeep: %s", problem)
+        clean_up(self.services, stop=self.stop)
 
 
 def run(services: Services, app: ASGIApp | None, *, work: bool = True) -> int:

@@ -45,7 +45,6 @@ def send_confirmations(
             may_take()
             with database.write() as session:
                 found = confirmations.due(session, clock(), _AT_ONCE)
-                touch_holder(session, holder.name, clock())
             if not found:
                 break
             for confirmation in found:
@@ -80,6 +79,7 @@ class _Mailer:
     def send(self, confirmation: DueConfirmation) -> None:
         now = self._rules.clock()
         with self._database.write() as session:
+            touch_holder(session, self._holder, now)
             if not confirmations.mark_sending(session, confirmation.id, self._holder, now):
                 return
         try:

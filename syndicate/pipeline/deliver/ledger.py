@@ -21,6 +21,8 @@ from syndicate.store.holders import touch_holder
 # How long outcomes are tried to be written after a stop was asked for; SIGTERM allows 10 s in all.
 LAST_TRIES = 6.0
 RETRY_EVERY = 0.5
+# Well below the time after which others take a silent process for dead (``store/holders.DEAD_AFTER``).
+TOUCH_EVERY = 5.0
 
 
 class LostHoldError(SyndicateError):
@@ -87,7 +89,12 @@ class Ledger:
 
     def _serve(self) -> None:
         while True:
-            first = self._requests.get()
+            try:
+                first = self._requests.get(timeout=TOUCH_EVERY)
+            except queue.Empty:
+                # All connections wait for slow servers: others must not take this process for dead.
+                self._touch()
+                continue
             if first is None:
                 return
             batch, ended = self._gather(first)
@@ -101,6 +108,14 @@ class Ledger:
                 request.done.set()
             if ended:
                 return
+
+    def _touch(self) -> None:
+        try:
+            with self._database.write() as session:
+                touch_holder(session, self._holder, self._clock())
+        except StoreError as error:
+            self._log(f"no sign of life could be written: {error}")
+        self._touched = time.monotonic()
 
     def _gather(self, first: _Request) -> tuple[list[_Request], bool]:
         batch = [first]
@@ -162,7 +177,7 @@ class Ledger:
             fresh = {task.issue_id for task in tasks} - self._started
             if fresh:
                 mark_started(session, fresh, now)
-            if time.monotonic() - self._touched > 1:
+            if time.monotonic() - self._touched > TOUCH_EVERY:
                 touch_holder(session, self._holder, now)
                 self._touched = time.monotonic()
         self._started |= fresh

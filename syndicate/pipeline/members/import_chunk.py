@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from sqlmodel import Session
 
@@ -202,15 +201,15 @@ def _new(chunk: _Chunk, line: SubscriberLine, event: Event) -> Subscription:
 def _write(session: Session, chunk: _Chunk, result: Imported) -> None:
     ids = _write_people(session, chunk)
     subscription_ids = _write_memberships(session, chunk, ids)
-    events: list[tuple[int, str, dict[str, Any]]] = []
+    events: list[tuple[int, str, int]] = []
     unconfirmed: list[int] = []
     for place, membership in chunk.memberships.items():
         number = subscription_ids[place]
         for event, line in membership.events:
-            events.append((number, event.value, {"file": chunk.rules.origin, "line": line}))
+            events.append((number, event.value, line))
         if membership.stored is None and membership.wanted.state is SubscriptionState.UNCONFIRMED:
             unconfirmed.append(number)
-    subscriber_batches.insert_events(session, events, via=VIA, now=chunk.now)
+    subscriber_batches.insert_import_events(session, events, file=chunk.rules.origin, via=VIA, now=chunk.now)
     confirmations.queue_many(session, unconfirmed, chunk.now)
     result.owed += len(unconfirmed)
 
