@@ -20,7 +20,7 @@ DOMAIN_LIMIT = 253  # characters of the A-label form; 255 octets on the wire, RF
 ADDRESS_LIMIT = 254  # octets: a path of 256 less its angle brackets, RFC 5321 4.5.3.1.3 and errata 1690
 NAME_LIMIT = 100
 
-# Most addresses of a list are of this kind; everything else goes the long way round (1 us against 40 us with idna).
+# Most addresses of a list are of this kind; everything else goes the long way round (0.7 us against 26 us with idna).
 _PLAIN_DOMAIN = re.compile(r"(?:(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?=[a-z0-9-]*[a-z])[a-z0-9]{2,63}")
 _ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 _NEEDS_QUOTES = frozenset('"(),:;<>@[\\]')

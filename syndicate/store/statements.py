@@ -1,7 +1,7 @@
 """Statements that both databases know but SQLAlchemy spells by dialect: insert what is new, many rows or keys at once.
 
-Many rows travel as one JSON text and are taken apart by the database: executemany costs SQLAlchemy 20 us a row and
-PostgreSQL a step of its pipeline each; an import of 1,000 lines fell from 240 to 60 ms of CPU by this.
+Many rows travel as one JSON text and are taken apart by the database, not by executemany: with that, an import of 1,000
+lines took 240 ms of CPU, and 140 ms with this (measured on SQLite, on a busy machine).
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ TAG_URI = re.compile(r"tag:[a-z0-9.@_-]+,\d{4}(-\d\d(-\d\d)?)?:(?:[A-Za-z0-9._~!
             "editor@courier.example,2011-05",
         ),
         (Site(url="http://[::1]/"), "localhost"),
+        (Site(url="https://-bücher.example"), "localhost"),
         (Site(), "localhost"),
     ],
 )

@@ -197,6 +197,29 @@ def test_what_cannot_be_taken_is_named(fields: dict[str, Any], message: str) -> 
         read(**fields)
 
 
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("EN", "en"),
+        ("zh-hans-cn", "zh-Hans-CN"),
+        ("de_1996", "de-1996"),
+        ("en-x-US", "en-x-us"),
+        (" ", "en"),
+        ("i-klingon", "i-klingon"),
+    ],
+)
+def test_language_tags_are_written_in_one_way(tag: str, expected: str) -> None:
+    assert read(title="T", language=tag).language == expected
+
+
+def test_bytes_are_text_if_they_can_be() -> None:
+    assert read(title=memoryview("Möwe".encode()), tags="[broken, json").tags == ("[broken", "json")
+    with pytest.raises(ArticleError, match="title: the bytes are no UTF-8"):
+        read(title=b"\xff")
+    with pytest.raises(ArticleError, match="its path is no usable id"):
+        read(title="T", item="x" * 501)
+
+
 def test_what_cannot_be_reached_is_left_out() -> None:
     content = read(title="T", image="ftp://x.example/a.png", comments_url="mailto:x@y.example", comments=True)
     assert (content.image, content.comments_url, content.comments) == (None, None, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from paper import NOW, Paper, settings_for
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from syndicate.config import Settings
 from syndicate.config.sections import Selection
@@ -166,6 +166,28 @@ def test_a_broken_file_stops_nothing_and_its_last_good_version_stays(paper: Pape
     assert paper.articles()["a"].title == "Mended"
     (paper.path / "c.md").unlink()
     assert [problem.item for problem in paper.poll().problems] == ["huge.md"]
+
+
+def test_an_article_that_the_database_refuses_does_not_cost_the_others(paper: Paper) -> None:
+    paper.write("a.md", "Taken")
+    paper.poll()
+    with paper.database.write() as session:
+        # Somebody else's article has the id that b would get.
+        session.connection().execute(
+            text("UPDATE articles SET uid = 'tag:courier.example,2026-11-22:stories/b', source = 'other'")
+        )
+    for letter in "bcd":
+        paper.write(f"{letter}.md", f"Title {letter}")
+    result = paper.poll()
+    assert result.added == 2
+    assert [problem.item for problem in result.problems] == ["b.md"]
+    assert "the database does not take it" in result.problems[0].error
+    assert {"c", "d"} <= paper.articles().keys()
+    with paper.database.write() as session:
+        session.connection().execute(text("UPDATE articles SET uid = 'tag:x' WHERE source = 'other'"))
+    paper.write("b.md", "Title b again")
+    result = paper.poll()
+    assert (result.added, result.problems) == (1, ())
 
 
 def test_a_source_that_cannot_be_read_keeps_its_last_good_state(paper: Paper) -> None:

@@ -25,7 +25,7 @@ _SPACE_AT_END = re.compile(r"\s\n")
 def render_markdown(text: str) -> str:
     """Render a document. The result is not sanitised.
 
-    2.4 KB of prose with one link: 0.38 ms by the parser alone, 0.12 ms by paragraphs.
+    2.4 KB of prose with one link: 0.37 ms by the parser alone, 0.2 ms by paragraphs.
     """
     if "]:" in text or _REACHING.search("\n" + text):
         return _render(text)
