@@ -14,7 +14,14 @@ from pydantic import Field, SecretStr, field_validator
 from syndicate.config.durations import Duration, Interval, Size
 from syndicate.config.publications import PER, WEEKDAYS, Digest, Feed, Selection
 from syndicate.config.section import Section, Whole, later
-from syndicate.config.values import absolute_url, bare_address, listen_address, sender, web_address, zone_name
+from syndicate.config.values import (
+    absolute_url,
+    listen_address,
+    sender,
+    tagged_mailbox,
+    web_address,
+    zone_name,
+)
 
 __all__ = [
     "PER",
@@ -205,7 +212,7 @@ class Bounce(Section):
     mailboxes: tuple[dict[str, Any], ...] = later((), "F", "Mailboxes where bounces arrive")
     actions: dict[str, Any] = later({}, "F", "What follows on which kind of bounce")
 
-    _bare = field_validator("return_path")(lambda value: value and bare_address(value))
+    _tagged = field_validator("return_path")(lambda value: value and tagged_mailbox(value))
 
 
 class Privacy(Section):

@@ -100,6 +100,17 @@ def sender(value: str) -> str:
     return value
 
 
+# A local part has at most 64 octets (RFC 5321 4.5.3.1.1), of which "+" and a token of core/links take up to 44.
+LONGEST_TAGGED = 20
+
+
+def tagged_mailbox(value: str) -> str:
+    """Check a bare mail address that leaves room for a token behind its local part."""
+    if len(bare_address(value).rpartition("@")[0]) > LONGEST_TAGGED:
+        raise ValueError(f"expected at most {LONGEST_TAGGED} characters before the @: a token is added to them")
+    return value
+
+
 def bare_address(value: str) -> str:
     """Check a mail address without a name."""
     if not _MAILBOX.fullmatch(value):

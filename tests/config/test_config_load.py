@@ -354,3 +354,13 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path.mkdir()
     _, problems = inspect_settings(path, {})
     assert "cannot be read: Is a directory" in problems[0].message
+
+
+def test_a_return_path_leaves_room_for_its_token(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[bounce]\nreturn_path = "bounces-of-the-harbour-courier@courier.example"\n')
+    _, problems = inspect_settings(path, {})
+    assert any(
+        problem.key == "bounce.return_path" and "at most 20 characters before the @" in problem.message
+        for problem in problems
+    )
