@@ -136,12 +136,6 @@ class Article:
     def url(self) -> str | None:
         return self.content.url
 
-    @property
-    def topics(self) -> frozenset[str]:
-        """What a reader's topic is compared with: the category and the tags, case-folded."""
-        terms = (*self.content.tags, self.content.category or "")
-        return frozenset(term.casefold() for term in terms if term)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceItem:
@@ -202,8 +196,9 @@ class Subscription:
     """One subscriber's subscription to one digest, with what has been considered for it.
 
     ``topics`` maps a case-folded topic (``*`` = everything) to the sequence number after which it counts; ``carry``
-    holds the ids of articles left over from earlier issues; ``first`` means that the next issue looks back
-    ``lookback``.
+    holds the ids of articles left over from earlier issues. ``first`` means that no run considered it yet: of what was
+    numbered up to ``joined_seq``, the last number when the reader joined or came back, the next one holds only what is
+    not older than ``lookback``.
     """
 
     id: int
@@ -214,6 +209,7 @@ class Subscription:
     topics: Mapping[str, int]
     cursor: int
     first: bool
+    joined_seq: int = 0
     carry: tuple[int, ...]
     created_at: datetime
     confirmed_at: datetime | None

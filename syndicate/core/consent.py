@@ -93,8 +93,8 @@ def after(state: SubscriptionState | None, event: Event) -> SubscriptionState:
 def moved(subscription: Subscription, event: Event, now: datetime) -> Subscription:
     """The subscription after an event; the same value when it changes nothing. Raises TransitionError as ``after``.
 
-    Whoever comes back keeps the cursor, so nothing repeats, and looks back only ``lookback``, so no flood comes. Undo
-    restores the subscription as if nothing had happened.
+    Whoever comes back keeps the cursor, so nothing repeats, and looks back only ``lookback``, so no flood comes (the
+    store notes which number was the last at that moment). Undo restores the subscription as if nothing had happened.
     """
     state = after(subscription.state, event)
     if state is subscription.state:

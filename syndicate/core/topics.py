@@ -10,14 +10,9 @@ from collections.abc import Iterable, Mapping
 EVERYTHING = "*"
 
 
-def matches(topics: Mapping[str, int], cursor: int, article_topics: frozenset[str], seq: int) -> bool:
-    """Whether an article with these topics and this sequence number is new for a subscription.
-
-    It is when it lies above the cursor and above the start of one of the topics it is about.
-    """
-    if seq <= cursor:
-        return False
-    return any(seq > since and (topic == EVERYTHING or topic in article_topics) for topic, since in topics.items())
+def article_topics(category: str | None, tags: Iterable[str]) -> frozenset[str]:
+    """What a reader's topic is compared with: an article's category and tags, case-folded."""
+    return frozenset(term.casefold() for term in (*tags, category or "") if term)
 
 
 def first_topics(chosen: Iterable[str]) -> dict[str, int]:

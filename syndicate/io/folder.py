@@ -22,6 +22,7 @@ from syndicate.model import SourceItem
 
 _PAGE = 200  # files opened between two commits
 _MARKDOWN = (".md", ".markdown", ".mdown", ".mkd", ".txt")
+_ORDINARY = 400  # characters of a path below which nothing needs shortening
 _UNREADABLE = "unreadable"  # the stamp of what could not be looked at
 
 
@@ -33,7 +34,6 @@ class _Scan:
     paths: dict[str, str] = field(default_factory=dict)  # only where the path is not the item itself
     errors: dict[str, str] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
-    empty: bool = True
 
 
 class FolderReader:
@@ -43,10 +43,11 @@ class FolderReader:
         self.name = name
         self.path = path
         self.max_size = settings.max_article_size
-        plain = [pattern for pattern in settings.patterns if "/" not in pattern]
-        deep = [pattern for pattern in settings.patterns if "/" in pattern]
-        self._by_name = _compile(plain)
-        self._by_path = _compile(deep) if deep else None
+        # Nearly all patterns are "*.md": asking for an ending takes a fifth of the time of an expression.
+        endings = [pattern[1:] for pattern in settings.patterns if re.fullmatch(r"\*[\w.-]+", pattern)]
+        self._endings = tuple({form for ending in endings for form in (ending, ending.lower(), ending.upper())})
+        others = [pattern for pattern in settings.patterns if pattern[1:] not in endings]
+        self._by_path = re.compile("|".join(map(translate, others)), re.IGNORECASE) if others else None
 
     def read(self, known: Known, state: Any, now: datetime) -> Reading:  # noqa: ARG002 - the protocol's
         """Begin a reading: scan all, then open what changed. There is no state: the stamps say all.
@@ -60,7 +61,7 @@ class FolderReader:
     def _pages(self, reading: Reading, known: Known) -> Iterator[list[SourceItem]]:
         before = known.all()
         scan = self._scan()
-        if scan.empty and before:
+        if before and not scan.stamps and self._is_empty():
             raise SourceError(
                 f"{self.path} is empty, and {len(before)} articles came from it: is its disk mounted? Nothing was "
                 "withdrawn. If all of them are to go, put any file there (an empty .keep will do)"
@@ -74,6 +75,16 @@ class FolderReader:
         for start in range(0, len(changed), _PAGE):
             page = (self._item(item, scan) for item in changed[start : start + _PAGE])
             yield [item for item in page if item is not None]
+
+    def _is_empty(self) -> bool:
+        with os.scandir(self.path) as entries:
+            return next(entries, None) is None
+
+    def _is_wanted(self, name: str, place: str) -> bool:
+        if name.lower().endswith(self._endings):
+            return True
+        patterns = self._by_path
+        return patterns is not None and (patterns.match(name) or patterns.match(place)) is not None
 
     def _scan(self) -> _Scan:
         scan = _Scan()
@@ -104,19 +115,20 @@ class FolderReader:
         root: str,
     ) -> None:
         """One level. This loop runs for every file at every poll: 100,000 take half a second, most of it ``stat``."""
-        wanted, wanted_path, stamps = self._by_name.match, self._by_path, scan.stamps
+        endings, stamps = self._endings, scan.stamps
         for entry in entries:
-            scan.empty = False
             name = entry.name
-            if name.startswith("."):
+            if name[0] == ".":
                 continue
             place = prefix + name
-            if not (wanted(name) or (wanted_path and wanted_path.match(place))):
+            if not name.endswith(endings) and not self._is_wanted(name, place):
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((entry.path, place + "/"))
                 continue
-            item = item_name(place)
-            if item != place:
+            if place.isascii() and place.isprintable() and len(place) < _ORDINARY:
+                item = place
+            else:
+                item = item_name(place)
                 scan.paths[item] = place
             try:
                 if entry.is_symlink():
@@ -158,10 +170,6 @@ def _check_link(entry: os.DirEntry[str], root: str) -> None:
         raise ArticleError(f"it is a link that leads nowhere ({_reason(error)})") from error
     if os.path.commonpath([root, target]) != root:
         raise ArticleError("it is a link that leads out of the folder, and is not followed")
-
-
-def _compile(patterns: list[str]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)", re.IGNORECASE)
 
 
 def _read_text(path: str, limit: int) -> str:

@@ -21,6 +21,7 @@ from syndicate.io import archive, keys
 from syndicate.store import backup as rows
 from syndicate.store import schema
 from syndicate.store.engine import Database
+from syndicate.store.issues import pause_running
 
 FORMAT = 1
 _MANIFEST, _KEYS = "manifest.json", "secret.key"
@@ -28,12 +29,16 @@ _MANIFEST, _KEYS = "manifest.json", "secret.key"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupResult:
-    """A backup written or restored: when it was taken, at which schema, and rows by table."""
+    """A backup written or restored: when it was taken, at which schema, and rows by table.
+
+    ``paused``: the issues that were running in it; what left after it was taken is not known, so they wait.
+    """
 
     path: Path
     made_at: datetime
     schema: str
     rows: dict[str, int]
+    paused: tuple[int, ...] = ()
 
 
 def backup(database: Database, keys_path: Path, target: Path, now: datetime) -> BackupResult:
@@ -86,7 +91,10 @@ def restore(database: Database, keys_path: Path, source: Path) -> BackupResult:
         if found != manifest["rows"]:
             raise BackupError(f"{source} promises other numbers of rows than arrived; nothing was restored")
     schema.upgrade(database)
+    with database.write() as session:
+        paused = pause_running(session)
     return BackupResult(
+        paused=tuple(paused),
         path=source,
         made_at=datetime.fromisoformat(manifest["made_at"]),
         schema=manifest["schema"],

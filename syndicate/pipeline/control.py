@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from syndicate.model import Issue, IssueState
-from syndicate.store import deliveries
+from syndicate.store import deliveries, doubts
 from syndicate.store.engine import Database
 from syndicate.store.issues import change_state, get_issue
 
@@ -41,6 +41,5 @@ def cancel(database: Database, issue_id: int, now: datetime) -> Issue:
 def resolve(database: Database, issue_id: int, *, how: Literal["resend", "skip"], now: datetime) -> tuple[Issue, int]:
     """Decide about an issue's deliveries in doubt; returns it and how many there were."""
     with database.write() as session:
-        get_issue(session, issue_id)
-        count = deliveries.resolve(session, issue_id, how=how, now=now)
+        count = doubts.resolve(session, issue_id, how=how, now=now)
         return get_issue(session, issue_id), count

@@ -151,20 +151,24 @@ class _Taker:
             return _Candidate(item, None, _error_text(error))
 
     def _write(self, candidates: Sequence[_Candidate], removed: frozenset[str]) -> None:
-        with self.database.write() as session:
-            sources.hold(session, self.name)
-            before = sources.keys_of(session, self.name, [candidate.item.item for candidate in candidates])
-            owners = sources.owners(session, self.name, {c.content.key for c in candidates if c.content})
-            accepted, records = _settle(candidates, before, owners, removed)
-            changes = self._decide(session, accepted)
-            mirror.apply(session, self.name, changes, authority=self.authority, now=self.now)
-            sources.record(session, self.name, records)
-            left = {before[r.item] for r in records if r.key and before.get(r.item, r.key) != r.key}
-            orphans = self._withdraw_orphans(session, left)
+        changes, orphans = self.database.repeat(lambda session: self._put(session, candidates, removed))
         # Counted after the commit: a page that is written again, article by article, must not count twice.
         for change in changes:
             self._count(change.kind if change.before or not change.withdrawn_at else ChangeKind.WITHDRAWN, 1)
         self._count(ChangeKind.WITHDRAWN, orphans)
+
+    def _put(
+        self, session: Session, candidates: Sequence[_Candidate], removed: frozenset[str]
+    ) -> tuple[list[Change], int]:
+        sources.hold(session, self.name)
+        before = sources.keys_of(session, self.name, [candidate.item.item for candidate in candidates])
+        owners = sources.owners(session, self.name, {c.content.key for c in candidates if c.content})
+        accepted, records = _settle(candidates, before, owners, removed)
+        changes = self._decide(session, accepted)
+        mirror.apply(session, self.name, changes, authority=self.authority, now=self.now)
+        sources.record(session, self.name, records)
+        left = {before[r.item] for r in records if r.key and before.get(r.item, r.key) != r.key}
+        return changes, self._withdraw_orphans(session, left)
 
     def _decide(self, session: Session, contents: Iterable[ArticleContent]) -> list[Change]:
         hashed = {content.key: (content, content_hash(content)) for content in contents}

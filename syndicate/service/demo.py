@@ -80,7 +80,7 @@ def demonstrate(services: Services) -> Demonstration:
         )
     stop = threading.Event()
     issues = [passes.send(services, name, wait=True, stop=stop).issue for name in settings.digest]
-    passes.deliver_due(services, stop=stop)
+    passes.confirm_due(services, stop=stop)
     return Demonstration(sources=sources, feeds=feeds, readers=readers, issues=issues)
 
 

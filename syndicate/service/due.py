@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlmodel import Session
@@ -16,7 +17,7 @@ from syndicate.model import Frequency, Issue
 from syndicate.pipeline.compose import compose
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_seq
-from syndicate.store.issues import find_period, skip
+from syndicate.store.issues import period_exists, skip
 from syndicate.store.schedules import Schedule, advance, drop_schedules, schedules, set_schedule
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 MISSED_AFTER = timedelta(hours=1)
 # After a year without service nobody needs a row for each of the days.
 MOST_MISSED = 32
+# After a failure to compose: so long is a digest left alone, longer each time.
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=5)
 
 
 def schedule_name(digest: str, rhythm: str) -> str:
@@ -51,6 +55,11 @@ def set_schedules(services: Services, now: datetime) -> dict[str, Schedule]:
     with services.database.write() as session:
         drop_schedules(session, stale)
         for schedule, (name, rhythm) in changed.items():
+            if schedule in found and found[schedule].due_at <= now:
+                # It was due under the old rule while the service was down: that run must not vanish without a word.
+                key = period_key(rhythm, found[schedule].due_at, services.settings.digest_zone(name))
+                reason = "its time was changed in the configuration before it was made"
+                skip(session, digest=name, period=key, reason=reason, now=now)
             due_at = _next(services, name, rhythm, now)
             if due_at is not None:
                 set_schedule(session, schedule, rule_hash=_rule_hash(services, name, rhythm), due_at=due_at)
@@ -75,27 +84,62 @@ def _next(services: Services, name: str, rhythm: str, after: datetime) -> dateti
     return next_run(services.settings.named_digest(name), rhythm, after=after, zone=services.settings.digest_zone(name))
 
 
-def compose_due(services: Services, now: datetime, considered: dict[str, int] | None = None) -> list[Issue]:
-    """Compose every digest run that is due, and instant issues for new articles; returns the issues made or skipped.
+@dataclass(slots=True)
+class Memory:
+    """What a clock that asks every second remembers between its questions, per digest.
 
-    ``considered`` remembers, per digest, the sequence number up to which instant issues were looked for, so that a
-    clock that asks every second looks only when articles have come.
+    ``considered``: the sequence number up to which instant issues were looked for. ``pauses``: until when a digest that
+    could not be composed is left alone, and how long the next pause is.
+    """
+
+    considered: dict[str, int] = field(default_factory=dict)
+    pauses: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict)
+
+    def rests(self, digest: str, now: datetime) -> bool:
+        return digest in self.pauses and now < self.pauses[digest][0]
+
+    def failed(self, digest: str, now: datetime) -> None:
+        _, pause = self.pauses.get(digest, (now, FIRST_PAUSE))
+        self.pauses[digest] = (now + pause, min(pause * 2, LONGEST_PAUSE))
+
+
+@dataclass(slots=True)
+class Composed:
+    """The issues made or skipped, and why a digest could not be composed: it stays due."""
+
+    issues: list[Issue] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def compose_due(services: Services, now: datetime, memory: Memory | None = None) -> Composed:
+    """Compose every digest run that is due, and instant issues for new articles.
 
     One digest that cannot be composed (a broken template) stops no other; it stays due and is tried again.
     """
-    issues: list[Issue] = []
+    memory = memory or Memory()
+    result = Composed()
     found = set_schedules(services, now)
     for name, digest in services.settings.digest.items():
+        if memory.rests(name, now):
+            continue
         try:
             for rhythm in rhythms(digest):
                 schedule = found.get(schedule_name(name, rhythm))
                 if schedule is not None and schedule.due_at <= now:
-                    issues += _compose_run(services, name, digest, rhythm, schedule, now)
+                    result.issues += _compose_run(services, name, digest, rhythm, schedule, now)
             if Frequency.INSTANT in digest.frequencies and digest.schedule is None:
-                issues += _compose_instant(services, name, now, {} if considered is None else considered)
+                result.issues += _compose_instant(services, name, now, memory)
         except SyndicateError as error:
             log.error("digest %s was not composed and stays due: %s", name, error)
-    return issues
+            result.failures[name] = str(error)
+        except Exception as error:
+            log.exception("digest %s was not composed and stays due. Please report this", name)
+            result.failures[name] = f"unexpected {type(error).__name__}: {error}"
+        else:
+            memory.pauses.pop(name, None)
+            continue
+        memory.failed(name, now)
+    return result
 
 
 def _compose_run(
@@ -115,7 +159,7 @@ def _compose_run(
         advance(session, schedule.name, seen=schedule.due_at, due_at=following or _far(now), now=now)
 
     if late > MISSED_AFTER and not digest.catch_up:
-        reason = f"missed by {format_duration(late)}: the service was not running, and catch_up is off"
+        reason = f"missed by {format_duration(late)}: the service was down or could not compose it; catch_up is off"
         with services.database.write() as session:
             with_it(session)
             skip(session, digest=name, period=period, reason=reason, now=now)
@@ -139,12 +183,11 @@ def _compose_run(
     return [issue]
 
 
-def _compose_instant(services: Services, name: str, now: datetime, considered: dict[str, int]) -> list[Issue]:
+def _compose_instant(services: Services, name: str, now: datetime, memory: Memory) -> list[Issue]:
     with services.database.read() as session:
         seq = highest_seq(session)
-        done = find_period(session, name, instant_key(seq)) is not None
-    if done or seq <= considered.get(name, 0):
-        return []
+        if seq <= memory.considered.get(name, 0) or period_exists(session, name, instant_key(seq)):
+            return []
     issue = compose(
         services.database,
         services.renderer,
@@ -154,7 +197,7 @@ def _compose_instant(services: Services, name: str, now: datetime, considered: d
         now=now,
         keep_empty=False,
     )
-    considered[name] = seq
+    memory.considered[name] = seq
     if issue is None:
         return []
     _tell(issue)

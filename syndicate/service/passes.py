@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from syndicate.core.addresses import parse_address
 from syndicate.core.periods import manual_key
-from syndicate.errors import SyndicateError
+from syndicate.errors import DiskFullError, RelayError, SyndicateError
 from syndicate.model import Issue, IssueState, Outcome, PollResult
 from syndicate.pipeline.compose import compose, sample_envelope
 from syndicate.pipeline.deliver import DeliverResult, deliver, send_confirmations
@@ -69,21 +69,11 @@ def deliver_due(
     issues: Sequence[int] | None = None,
     progress: Callable[[int], None] = lambda _count: None,
 ) -> DeliverResult | None:
-    """Send confirmation mails and deliveries that are due. None: another process is sending from this database."""
+    """Send the deliveries that are due. None: another process is sending from this database."""
     lock = services.sending_lock()
     if lock is not None and not lock.acquire():
         return None
     try:
-        if issues is None:
-            send_confirmations(
-                services.database,
-                services.sender,
-                services.confirmations,
-                holder=services.holder(alone=lock is not None),
-                rules=services.rules,
-                stop=stop,
-                may_take=services.check_disk,
-            )
         result = deliver(
             services.database,
             services.sender,
@@ -104,9 +94,33 @@ def deliver_due(
     return result
 
 
+def confirm_due(services: Services, *, stop: threading.Event) -> int | None:
+    """Send the confirmation mails that are due, beside a running delivery. None: another process is doing it.
+
+    Raises RelayError, DiskFullError; what is owed stays owed.
+    """
+    lock = services.confirming_lock()
+    if lock is not None and not lock.acquire():
+        return None
+    try:
+        return send_confirmations(
+            services.database,
+            services.sender,
+            services.confirmations,
+            holder=services.holder(alone=lock is not None),
+            rules=services.rules,
+            stop=stop,
+            may_take=services.check_disk,
+            log=log.error,
+        )
+    finally:
+        if lock is not None:
+            lock.release()
+
+
 def _tell(result: DeliverResult) -> None:
     if result.taken_over:
-        log.warning("%d deliveries of a process that died are in doubt", result.taken_over)
+        log.warning("%d deliveries of a process that died: in doubt, or queued again", result.taken_over)
     if result.outcomes:
         log.info("delivered: %s", ", ".join(f"{count} {state}" for state, count in result.outcomes.items()))
 
@@ -188,14 +202,23 @@ class OnceResult:
     sources: list[PollResult] = field(default_factory=list)
     feeds: list[FeedResult] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
     delivered: DeliverResult | None = None
 
 
 def run_once(services: Services, *, stop: threading.Event) -> OnceResult:
     """Poll, build, compose what is due, deliver what is due, and remove what is kept no longer."""
     result = OnceResult(sources=poll(services), feeds=build_feeds(services))
-    result.issues = compose_due(services, services.clock())
-    result.delivered = deliver_due(services, stop=stop)
+    if stop.is_set():
+        return result
+    composed = compose_due(services, services.clock())
+    result.issues, result.failures = composed.issues, composed.failures
+    try:
+        confirm_due(services, stop=stop)
+    except (RelayError, DiskFullError) as error:
+        result.failures["confirmation mails"] = str(error)
+    if not stop.is_set():
+        result.delivered = deliver_due(services, stop=stop)
     result.issues = [_read(services, issue.id) for issue in result.issues]
     clean_up(services, stop=stop)
     return result

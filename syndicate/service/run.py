@@ -21,13 +21,13 @@ from starlette.types import ASGIApp
 
 from syndicate.errors import SyndicateError
 from syndicate.io.heartbeat import ping
-from syndicate.service.due import compose_due
-from syndicate.service.passes import build_feeds, clean_up, deliver_due, poll_source
+from syndicate.service.due import Memory, compose_due
+from syndicate.service.passes import build_feeds, clean_up, confirm_due, deliver_due, poll_source
 from syndicate.service.status import alarms
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_revision, next_due
 from syndicate.store.confirmations import next_due as next_confirmation_due
-from syndicate.store.deliveries import next_due as next_delivery_due
+from syndicate.store.deliveries import work_waiting
 from syndicate.store.schedules import claim_poll, next_polls
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Clock:
         self.services = services
         self.stop = threading.Event()
         self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(8)}, timezone="UTC")
-        self._considered: dict[str, int] = {}
+        self._memory = Memory()
         self._revision = -1
         self._feeds_looked: datetime | None = None
         self._pauses: dict[str, tuple[datetime, timedelta]] = {}
@@ -57,6 +57,7 @@ class Clock:
             ("feeds", self.feeds, 1),
             ("compose", self.compose, 1),
             ("deliver", self.deliver, 1),
+            ("confirm", self.confirm, 1),
             ("heartbeat", self.heartbeat, services.settings.service.heartbeat_interval.total_seconds()),
             ("upkeep", self.upkeep, UPKEEP_EVERY.total_seconds()),
         ):
@@ -142,18 +143,25 @@ class Clock:
 
     def compose(self) -> None:
         """Compose the digest runs that are due."""
-        compose_due(self.services, self.services.clock(), self._considered)
+        compose_due(self.services, self.services.clock(), self._memory)
 
     def deliver(self) -> None:
         """Deliver what is due; a relay that does not work is left alone for a while."""
         services = self.services
         with services.database.read() as session:
-            due = [moment for moment in (next_delivery_due(session), next_confirmation_due(session)) if moment]
-        if not due or min(due) > services.clock():
-            return
+            if not work_waiting(session, services.clock()):
+                return
         result = deliver_due(services, stop=self.stop)
         if result is not None and result.stopped_by is not None:
             raise result.stopped_by
+
+    def confirm(self) -> None:
+        """Send the confirmation mails that are due."""
+        services = self.services
+        with services.database.read() as session:
+            due_at = next_confirmation_due(session)
+        if due_at is not None and due_at <= services.clock():
+            confirm_due(services, stop=self.stop)
 
     def heartbeat(self) -> None:
         """Ask the dead-man address when all is well; silence there is the alarm."""
@@ -180,10 +188,11 @@ def run(services: Services, app: ASGIApp | None, *, work: bool = True) -> int:
         stop.set()
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    # Built here, before any thread asks for them: two threads would build two.
+    _ = services.database, services.keyring
     clock = Clock(services) if work else None
     server = _Web(services, app) if app is not None else None
     try:
-        _ = services.database, services.keyring
         if clock is not None:
             clock.start()
         while not stop.wait(0.2):

@@ -9,6 +9,7 @@ from typing import Any
 from syndicate.config.durations import format_duration
 from syndicate.model import Issue, IssueState
 from syndicate.service.wiring import Services
+from syndicate.store.deliveries import oldest_due
 from syndicate.store.issues import LIVE_STATES, list_issues
 from syndicate.store.overview import (
     FeedStatus,
@@ -51,6 +52,7 @@ def read_status(services: Services) -> Status:
         skipped = list_issues(session, states=[IssueState.SKIPPED], limit=5)
         subscriptions = subscription_counts(session)
         doubts = undecided(session)
+        waiting_since = oldest_due(session)
     return Status(
         now=now,
         sources=sources,
@@ -60,7 +62,7 @@ def read_status(services: Services) -> Status:
         last_skipped=skipped,
         subscriptions=subscriptions,
         in_doubt=doubts,
-        alarms=_alarms(services, sources, feeds, next_runs, doubts, now),
+        alarms=_alarms(services, sources, feeds, next_runs, doubts, waiting_since, now),
     )
 
 
@@ -75,6 +77,7 @@ def _alarms(
     feeds: list[FeedStatus],
     next_runs: dict[str, datetime],
     doubts: dict[int, int],
+    waiting_since: datetime | None,
     now: datetime,
 ) -> list[str]:
     limit = services.settings.service.alarm_after
@@ -87,6 +90,9 @@ def _alarms(
     for name, due_at in next_runs.items():
         if now - due_at >= limit:
             found.append(f"digest {name} was due {format_duration(now - due_at)} ago and was not composed")
+    if waiting_since is not None and now - waiting_since >= limit:
+        waited = format_duration(now - waiting_since)
+        found.append(f"deliveries have been due for {waited} and have not left: is `syndicate run` up, and the relay?")
     if services.settings.delivery.in_doubt == "ask":
         found += [
             f"issue {issue_id} has {count} deliver{'ies' if count != 1 else 'y'} in doubt: decide with "

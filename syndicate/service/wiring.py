@@ -121,8 +121,15 @@ class Services:
 
     def sending_lock(self) -> ProcessLock | None:
         """The lock that lets one process at a time send from a SQLite file; None on PostgreSQL, where they share."""
+        return self._lock("sending")
+
+    def confirming_lock(self) -> ProcessLock | None:
+        """The same for confirmation mails, which go out beside a long delivery."""
+        return self._lock("confirming")
+
+    def _lock(self, what: str) -> ProcessLock | None:
         path = self.settings.database_path
-        return ProcessLock(path.with_name(path.name + ".sending")) if path is not None else None
+        return ProcessLock(path.with_name(f"{path.name}.{what}")) if path is not None else None
 
     def holder(self, *, alone: bool) -> Holder:
         """This process as a sender, for one pass."""

@@ -15,6 +15,8 @@ from sqlmodel import Session, SQLModel
 
 from syndicate.config.sections import Selection
 from syndicate.core.article.text import fold
+from syndicate.core.selection import Outline
+from syndicate.core.topics import article_topics
 from syndicate.model import Article, ArticleContent, ArticleKind
 from syndicate.store.statements import upsert
 from syndicate.store.tables import ArticleRow, ArticleTermRow, CounterRow
@@ -39,18 +41,23 @@ def newest(session: Session, selection: Selection, *, limit: int, now: datetime)
     return [found[id_] for id_ in ids]
 
 
-def above(
-    session: Session, seq: int, selection: Selection, *, now: datetime, published_from: datetime | None = None
-) -> list[Article]:
-    """Read the published articles of a selection whose number is higher than ``seq``, in the order of their numbers.
+def above(session: Session, seq: int, selection: Selection, *, now: datetime) -> list[Outline]:
+    """Outline the published articles of a selection whose number is higher than ``seq``, in no particular order."""
+    return _outlines(session, numbered_above(seq, selection, now=now))
 
-    ``published_from`` leaves out what is dated before it (for a first issue, which looks back a bounded time).
-    """
-    conditions = [articles.c.seq > seq, *_published(now), *_matching(selection)]
-    if published_from is not None:
-        conditions.append(articles.c.published_at >= published_from)
-    query = select(articles).where(*conditions).order_by(articles.c.seq)
-    return [to_article(row) for row in session.connection().execute(query)]
+
+def published_since(session: Session, since: datetime, selection: Selection, *, now: datetime) -> list[Outline]:
+    """Outline the published articles of a selection that are not dated before a time, in no particular order."""
+    return _outlines(session, dated_from(since, selection, now=now))
+
+
+def outlines(session: Session, ids: Iterable[int]) -> list[Outline]:
+    """Outline numbered articles by id, withdrawn and expired ones too; unknown ids are left out."""
+    return [
+        outline
+        for chunk in chunks(ids)
+        for outline in _outlines(session, _outline().where(articles.c.id.in_(chunk), articles.c.seq.is_not(None)))
+    ]
 
 
 def by_ids(session: Session, ids: Iterable[int]) -> dict[int, Article]:
@@ -74,25 +81,26 @@ def highest_revision(session: Session) -> int:
 
 def number_due(session: Session, now: datetime) -> int:
     """Give numbers to the waiting articles whose time has come, in the order of their dates. Returns how many."""
-    waiting = [
-        row.id
-        for row in session.connection().execute(
-            select(articles.c.id)
-            .where(articles.c.seq.is_(None), articles.c.withdrawn_at.is_(None), articles.c.published_at <= now)
-            .order_by(articles.c.published_at, articles.c.id)
-        )
-    ]
-    if not waiting:
+    waiting = (
+        select(articles.c.id)
+        .where(articles.c.seq.is_(None), articles.c.withdrawn_at.is_(None), articles.c.published_at <= now)
+        .order_by(articles.c.published_at, articles.c.id)
+    )
+    if session.connection().execute(waiting.limit(1)).first() is None:
         return 0
-    seqs = take_numbers(session, SEQ, len(waiting))
+    # The counters in the same order as in mirror.apply: crosswise, two processes on PostgreSQL end in a deadlock.
     revision = take_numbers(session, REVISION, 1)[0]
-    # PostgreSQL: a second process may have numbered some between our SELECT and the counter's lock; theirs stay.
+    # Asked again under that lock: a second process may have numbered them meanwhile.
+    due = list(session.connection().execute(waiting).scalars())
+    if not due:
+        return 0
+    seqs = take_numbers(session, SEQ, len(due))
     statement = (
         update(articles)
         .where(articles.c.id == bindparam("of"), articles.c.seq.is_(None))
         .values(seq=bindparam("to_seq"), revision=revision)
     )
-    changes = [{"of": id_, "to_seq": seq} for id_, seq in zip(waiting, seqs, strict=True)]
+    changes = [{"of": id_, "to_seq": seq} for id_, seq in zip(due, seqs, strict=True)]
     return session.connection().execute(statement, changes).rowcount
 
 
@@ -116,6 +124,20 @@ def take_numbers(session: Session, name: str, count: int) -> range:
     )
     last = session.connection().execute(statement.returning(counters.c.value)).scalar_one()
     return range(last - count + 1, last + 1)
+
+
+def numbered_above(seq: int, selection: Selection, *, now: datetime) -> Select[Any]:
+    """Build the statement behind ``above``: a walk along the numbers. Public so that tests can EXPLAIN it."""
+    return _outline().where(articles.c.seq > seq, *_published(now), *_matching(selection))
+
+
+def dated_from(since: datetime, selection: Selection, *, now: datetime) -> Select[Any]:
+    """Build the statement behind ``published_since``: a walk along the dates. Public so that tests can EXPLAIN it.
+
+    With a condition on the number too, or an order by it, SQLite walks along the numbers through the whole archive:
+    0.37 s for 30,000 articles of which 50 are of the last week.
+    """
+    return _outline().where(articles.c.published_at >= since, *_published(now), *_matching(selection))
 
 
 def window(selection: Selection, *, limit: int, now: datetime) -> Select[Any]:
@@ -191,6 +213,37 @@ def chunks(values: Iterable[Any], size: int = _CHUNK) -> Iterator[list[Any]]:
     iterator = iter(values)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def _outline() -> Select[Any]:
+    table = articles.c
+    return select(
+        table.id,
+        table.seq,
+        table.version,
+        table.published_at,
+        table.category,
+        table.tags,
+        table.pinned,
+        table.expires_at,
+        table.withdrawn_at,
+    )
+
+
+def _outlines(session: Session, query: Select[Any]) -> list[Outline]:
+    return [
+        Outline(
+            id=row.id,
+            seq=row.seq,
+            version=row.version,
+            published_at=row.published_at,
+            topics=article_topics(row.category, row.tags),
+            pinned=row.pinned,
+            expires_at=row.expires_at,
+            withdrawn_at=row.withdrawn_at,
+        )
+        for row in session.connection().execute(query)
+    ]
 
 
 def _counter(session: Session, name: str) -> int:

@@ -5,7 +5,7 @@ A row is ``sending`` durably before its data leaves, and an outcome is written o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import exists, func, insert, select, update
 from sqlmodel import Session, SQLModel
 
 from syndicate.model import DeliveryState, SubscriptionState
+from syndicate.store.holders import not_alive
 from syndicate.store.statements import insert_many
 from syndicate.store.subscribers import subscribers, subscriptions
 from syndicate.store.suppressions import suppressed_domains
@@ -216,13 +217,14 @@ def release(session: Session, confirmation_id: int, *, holder: str) -> bool:
     return session.connection().execute(statement).rowcount == 1
 
 
-def take_over(session: Session, *, dead: Iterable[str] | None, alive: str, now: datetime) -> int:
-    """Queue again what dead processes had marked; ``dead`` None means all but ``alive``. Returns the number.
+def take_over(session: Session, *, me: str, alone: bool, now: datetime) -> int:
+    """Queue again what processes that live no more had marked; ``alone``: no process but ``me`` can.
+
+    Returns the number.
 
     Never in doubt: a second confirmation mail does no harm, and one that never came loses a reader.
     """
-    held = confirmations.c.holder
-    theirs = (held != alive) | held.is_(None) if dead is None else held.in_(list(dead))
+    theirs = not_alive(session, confirmations.c.holder, me=me, alone=alone, now=now)
     statement = (
         update(confirmations)
         .where(confirmations.c.state == DeliveryState.SENDING.value, theirs)
@@ -232,7 +234,11 @@ def take_over(session: Session, *, dead: Iterable[str] | None, alive: str, now: 
 
 
 def next_due(session: Session) -> datetime | None:
-    """When the earliest waiting confirmation mail is due."""
-    query = select(func.min(confirmations.c.due_at)).where(confirmations.c.state.in_(_OPEN))
+    """When the earliest waiting confirmation mail is due that is still wanted."""
+    query = (
+        select(func.min(confirmations.c.due_at))
+        .join(subscriptions, subscriptions.c.id == confirmations.c.subscription_id)
+        .where(confirmations.c.state.in_(_OPEN), subscriptions.c.state == SubscriptionState.UNCONFIRMED.value)
+    )
     found: datetime | None = session.connection().execute(query).scalar_one()
     return found

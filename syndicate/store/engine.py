@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
 
 from syndicate.errors import StoreBusyError, StoreConflictError, StoreError
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT = timedelta(seconds=30)
 _READ = "syndicate_read"
@@ -29,19 +32,32 @@ class Database:
         try:
             parsed = make_url(url)
         except ArgumentError as error:
-            raise StoreError(f"{url!r} is no database address; expected sqlite:///FILE or postgresql://…") from error
+            # Not repeated: it may hold a password.
+            raise StoreError(
+                "service.database is no database address; expected sqlite:///FILE or postgresql://…"
+            ) from error
         self.label = parsed.render_as_string(hide_password=True)
         name = parsed.get_backend_name()
         if name not in {"sqlite", "postgresql"}:
             raise StoreError(f"{self.label}: the ledger lives in SQLite or PostgreSQL, not in {name}")
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if name == "sqlite" else "postgresql"
+        if self.dialect == "sqlite" and parsed.drivername != "sqlite":
+            # One spelling only: the lock of the sending process lies beside the file that it names.
+            raise StoreError(f"{self.label}: write it as sqlite:///FILE")
         options: dict[str, Any] = {}
         if self.dialect == "sqlite":
             options["connect_args"] = {"timeout": busy_timeout.total_seconds(), "check_same_thread": False}
         else:
             options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
         try:
-            self.engine: Engine = create_engine(parsed, pool_size=pool_size, max_overflow=20, **options)
+            self.engine: Engine = create_engine(
+                # Parameters are addresses of people: they must not stand in messages and logs.
+                parsed,
+                pool_size=pool_size,
+                max_overflow=20,
+                hide_parameters=True,
+                **options,
+            )
         except NoSuchModuleError as error:
             raise StoreError(f"{self.label}: no driver for this address is installed") from error
         if self.dialect == "sqlite":
@@ -60,6 +76,20 @@ class Database:
         engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if repeatable else self.engine
         with self.errors(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def repeat(self, work: Callable[[Session], T], *, attempts: int = 3) -> T:
+        """Do some work in a transaction that writes, and do it again when PostgreSQL gave it up for another's sake.
+
+        ``work`` must keep nothing of an attempt that failed. Raises as ``write``; StoreConflictError after the last.
+        """
+        for _ in range(attempts - 1):
+            try:
+                with self.write() as session:
+                    return work(session)
+            except StoreConflictError:
+                continue
+        with self.write() as session:
+            return work(session)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -81,26 +111,32 @@ class Database:
             yield
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) in _CONFLICTS:
-                raise StoreConflictError(f"{self.label}: {error.orig}") from error
-            reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+                raise StoreConflictError(f"{self.label}: {_first_line(error.orig)}") from error
+            reason = _first_line(error.orig)
             if "locked" in reason or "busy" in reason:
                 raise StoreBusyError(
-                    f"{self.label} is locked by another process for more than {BUSY_TIMEOUT.seconds} s ({reason}); "
+                    f"{self.label} is locked by another process for too long ({reason}); "
                     "look for another `syndicate` that runs on it"
                 ) from error
             raise StoreError(f"{self.label}: {reason}") from error
         except DBAPIError as error:
             if error.connection_invalidated:
-                raise StoreError(f"{self.label}: the connection broke ({error.orig})") from error
+                raise StoreError(f"{self.label}: the connection broke ({_first_line(error.orig)})") from error
             raise
-        except TimeoutError as error:
-            raise StoreError(f"{self.label}: {error}") from error
-        except SQLAlchemyError:
-            raise
+        except PoolTimeoutError as error:
+            raise StoreBusyError(
+                f"{self.label}: no connection became free in time; all of them wait for another write to end"
+            ) from error
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _first_line(error: object) -> str:
+    """What the driver said, without the details that may repeat a row's values."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -1,21 +1,28 @@
-"""The processes that send: each has a row that it touches while it lives, so that others know what a dead one held."""
+"""The processes that send: each has a row that it touches while it lives, so that others know what a dead one held.
+
+On PostgreSQL the database's clock writes and compares the times: the clocks of two machines may differ by more than a
+sign of life lasts. On SQLite a file lock tells more, and one process sends at a time.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlmodel import Session, col
 
 from syndicate.store.tables import HolderRow
 
-# A holder touches its row at least every few seconds while it holds anything; PostgreSQL only (SQLite has a file lock).
+# A holder touches its row every few seconds while it holds anything.
 DEAD_AFTER = timedelta(seconds=30)
 
 
 def register_holder(session: Session, holder: str, *, host: str, pid: int, now: datetime) -> None:
     """Enter a process that is about to send."""
     session.add(HolderRow(holder=holder, host=host, pid=pid, started_at=now, seen_at=now))
+    session.flush()
+    touch_holder(session, holder, now)
 
 
 def touch_holder(session: Session, holder: str, now: datetime) -> None:
@@ -23,7 +30,7 @@ def touch_holder(session: Session, holder: str, now: datetime) -> None:
     session.execute(
         update(HolderRow)
         .where(col(HolderRow.holder) == holder)
-        .values(seen_at=now)
+        .values(seen_at=_clock(session, now))
         .execution_options(synchronize_session=False)
     )
 
@@ -35,7 +42,14 @@ def remove_holder(session: Session, holder: str) -> None:
     )
 
 
-def dead_holders(session: Session, now: datetime) -> list[str]:
-    """The processes that showed no life for ``DEAD_AFTER``."""
-    query = select(col(HolderRow.holder)).where(col(HolderRow.seen_at) < now - DEAD_AFTER)
-    return list(session.execute(query).scalars())
+def not_alive(session: Session, held: Any, *, me: str | None, alone: bool, now: datetime) -> Any:
+    """The condition that a ``holder`` column names no living process but ``me``; ``alone``: no other can live."""
+    others = held.is_distinct_from(me) if me is not None else held.is_not(None)
+    if alone:
+        return or_(held.is_(None), others)
+    living = select(col(HolderRow.holder)).where(col(HolderRow.seen_at) >= _clock(session, now) - DEAD_AFTER)
+    return or_(held.is_(None), others & held.not_in(living))
+
+
+def _clock(session: Session, now: datetime) -> Any:
+    return func.clock_timestamp() if session.get_bind().dialect.name == "postgresql" else now

@@ -27,6 +27,12 @@ def find_period(session: Session, digest: str, period: str) -> Issue | None:
     return _with_counts(session, [row])[0] if row else None
 
 
+def period_exists(session: Session, digest: str, period: str) -> bool:
+    """Whether a period was composed or skipped; costs no look at its deliveries."""
+    query = select(col(IssueRow.id)).where(col(IssueRow.digest) == digest, col(IssueRow.period) == period)
+    return session.execute(query).first() is not None
+
+
 def skip(session: Session, *, digest: str, period: str, reason: str, now: datetime) -> int:
     """Store a run that made no issue, with its reason; an existing row of that period stays. Returns its id."""
     existing = session.execute(
@@ -122,6 +128,18 @@ def change_state(
         raise TransitionError(f"issue {issue_id} is {issue.state}; only one that is {allowed} can become {to}")
 
 
+def pause_running(session: Session) -> list[int]:
+    """Pause every running issue; after a restore nobody knows what left since the backup. Returns their ids."""
+    result = session.execute(
+        update(IssueRow)
+        .where(col(IssueRow.state) == IssueState.RUNNING.value)
+        .values(state=IssueState.PAUSED.value)
+        .returning(col(IssueRow.id))
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(int(issue_id) for issue_id in result.scalars() if issue_id is not None)
+
+
 def finish_issues(session: Session, now: datetime) -> list[int]:
     """Finish running issues that have nothing queued, sending or deferred. Rows in doubt do not keep an issue open.
 
@@ -137,6 +155,13 @@ def finish_issues(session: Session, now: datetime) -> list[int]:
         .values(state=DeliveryState.CANCELLED.value, reason="the issue was cancelled", finished_at=now)
         .execution_options(synchronize_session=False)
     )
+    # Locked first, looked at second: a resend that is being decided for one of them is seen, or waits (doubts.resolve).
+    running = session.execute(
+        select(col(IssueRow.id))
+        .where(col(IssueRow.state) == IssueState.RUNNING.value)
+        .order_by(col(IssueRow.id))
+        .with_for_update()
+    ).scalars()
     open_rows = (
         select(DeliveryRow.id)  # type: ignore[call-overload]
         .where(
@@ -148,7 +173,7 @@ def finish_issues(session: Session, now: datetime) -> list[int]:
     )
     result = session.execute(
         update(IssueRow)
-        .where(col(IssueRow.state) == IssueState.RUNNING.value, ~open_rows)
+        .where(col(IssueRow.id).in_(list(running)), col(IssueRow.state) == IssueState.RUNNING.value, ~open_rows)
         .values(state=IssueState.FINISHED.value, finished_at=now)
         .returning(col(IssueRow.id))
         .execution_options(synchronize_session=False)

@@ -9,7 +9,10 @@ from typing import Any
 from sqlalchemy import delete, or_, select, update
 from sqlmodel import Session, col
 
+from syndicate.store.statements import insert_new, upsert
 from syndicate.store.tables import ScheduleRow, SourceRow
+
+_SCHEDULES: Any = ScheduleRow.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +34,14 @@ def schedules(session: Session) -> dict[str, Schedule]:
 
 
 def set_schedule(session: Session, name: str, *, rule_hash: str, due_at: datetime) -> None:
-    """Enter a schedule, or give it a new rule and time."""
-    row = session.get(ScheduleRow, name)
-    if row is None:
-        session.add(ScheduleRow(name=name, rule_hash=rule_hash, due_at=due_at))
-    else:
-        row.rule_hash, row.due_at = rule_hash, due_at
-        session.add(row)
+    """Enter a schedule, or give it a new rule and time; two processes may do it at once."""
+    statement = upsert(session, _SCHEDULES).values(name=name, rule_hash=rule_hash, due_at=due_at)
+    session.connection().execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"rule_hash": statement.excluded.rule_hash, "due_at": statement.excluded.due_at},
+        )
+    )
 
 
 def advance(session: Session, name: str, *, seen: datetime, due_at: datetime, now: datetime) -> bool:
@@ -60,6 +64,7 @@ def drop_schedules(session: Session, names: set[str]) -> None:
 
 def claim_poll(session: Session, source: str, *, interval: timedelta, now: datetime) -> bool:
     """Claim the poll of a source that is due; False when it is not, or another process has it."""
+    insert_new(session, SourceRow, {"name": source, "state": {}, "date_shift": 0}, ("name",))
     result: Any = session.execute(
         update(SourceRow)
         .where(
@@ -69,12 +74,7 @@ def claim_poll(session: Session, source: str, *, interval: timedelta, now: datet
         .values(next_poll_at=now + interval)
         .execution_options(synchronize_session=False)
     )
-    if result.rowcount == 1:
-        return True
-    if session.get(SourceRow, source) is None:
-        session.add(SourceRow(name=source, state={}, next_poll_at=now + interval))
-        return True
-    return False
+    return bool(result.rowcount == 1)
 
 
 def next_polls(session: Session) -> dict[str, datetime | None]:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     select,
     true,
+    tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
@@ -84,6 +85,22 @@ def among(session: Session, where: Column[Any], values: Sequence[str | int]) -> 
         return where == any_(literal(list(values), ARRAY(where.type)))
     listed = func.json_each(literal(json.dumps(list(values), ensure_ascii=False))).table_valued("value")
     return where.in_(select(listed.c.value))
+
+
+def rows_among(
+    session: Session, where: Sequence[Column[Any]], rows: Sequence[Sequence[str | int]]
+) -> ColumnElement[bool]:
+    """``(a, b) IN rows`` for columns of texts and whole numbers, with one parameter, however many rows there are.
+
+    Texts are compared as they stand in the database, whatever the type makes of them in Python.
+    """
+    text = literal(json.dumps(rows, ensure_ascii=False))
+    if _is_postgres(session):
+        listed = func.json_array_elements(cast(text, JSON)).table_valued(column("value", JSON))
+    else:
+        listed = func.json_each(text).table_valued("value")
+    fields = [_field(session, listed.c.value, place, target) for place, target in enumerate(where)]
+    return tuple_(*where).in_(select(*fields).select_from(listed))
 
 
 def _field(session: Session, row: Any, place: int, target: Column[Any]) -> Any:

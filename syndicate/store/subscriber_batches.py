@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, case, literal, select, update
 from sqlmodel import Session
 
 from syndicate.model import Subscriber, Subscription, SubscriptionState
+from syndicate.store.articles import highest_seq
 from syndicate.store.columns import canonical_json
 from syndicate.store.statements import among, insert_many
 from syndicate.store.subscribers import (
@@ -101,7 +102,7 @@ def insert_subscriptions(
         subscriptions,
         ("subscriber_id", "digest", "state", "frequency", "topics"),
         rows,
-        {"cursor": 0, "first": True, "carry": [], "created_at": now},
+        {"cursor": 0, "first": True, "joined_seq": highest_seq(session), "carry": [], "created_at": now},
         derived=lambda fields: {
             "confirmed_at": case((fields["state"] == SubscriptionState.CONFIRMED.value, at)),
             "unsubscribed_at": case((fields["state"] == SubscriptionState.UNSUBSCRIBED.value, at)),

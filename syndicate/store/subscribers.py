@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel, col
 
 from syndicate.core.addresses import Address
 from syndicate.model import Frequency, Subscriber, Subscription, SubscriptionState
+from syndicate.store.articles import highest_seq
 from syndicate.store.statements import insert_new
 from syndicate.store.tables import ConsentEventRow, DeliveryRow, IssueRow, SubscriberRow, SubscriptionRow
 
@@ -129,7 +130,10 @@ def add_subscription(
     topics: Mapping[str, int],
     now: datetime,
 ) -> Subscription | None:
-    """Add a subscription that starts from the beginning (cursor 0, first issue to come); None when one is there."""
+    """Add a subscription that starts from the beginning (cursor 0, first issue to come); None when one is there.
+
+    ``lookback`` bounds what has a number now; unless it is confirmed, what will have one when it is.
+    """
     row = {
         "subscriber_id": subscriber_id,
         "digest": digest,
@@ -138,6 +142,7 @@ def add_subscription(
         "topics": dict(topics),
         "cursor": 0,
         "first": True,
+        "joined_seq": highest_seq(session),
         "carry": [],
         "created_at": now,
         "confirmed_at": now if state is SubscriptionState.CONFIRMED else None,
@@ -160,6 +165,10 @@ def move_subscription(session: Session, before: Subscription, after: Subscriptio
         values["carry"] = list(after.carry)
     if after.confirmed_at != before.confirmed_at:
         values["confirmed_at"] = after.confirmed_at
+    joins = after.confirmed_at != before.confirmed_at or after.first != before.first
+    if joins and after.first and after.state is SubscriptionState.CONFIRMED:
+        # Who joins or comes back: lookback bounds what is there now, and nothing that comes later.
+        values["joined_seq"] = highest_seq(session)
     if after.unsubscribed_at != before.unsubscribed_at:
         values["unsubscribed_at"] = after.unsubscribed_at
     statement = (
@@ -285,6 +294,7 @@ def to_subscription(row: Row[Any]) -> Subscription:
         topics=row.topics,
         cursor=row.cursor,
         first=row.first,
+        joined_seq=row.joined_seq,
         carry=tuple(row.carry),
         created_at=row.created_at,
         confirmed_at=row.confirmed_at,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicate.core.topics import EVERYTHING, changed_topics, chosen_topics, first_topics, matches
+from syndicate.core.selection import Outline, Standing
+from syndicate.core.selection import matches as is_new
+from syndicate.core.topics import EVERYTHING, article_topics, changed_topics, chosen_topics, first_topics
 
 NAMES = ["port", "sport", "town"]
 TOPICS = st.dictionaries(st.sampled_from([*NAMES, EVERYTHING]), st.integers(0, 30), min_size=1)
@@ -14,6 +18,12 @@ ARTICLE_TOPICS = st.frozensets(st.sampled_from([*NAMES, "elsewhere"]))
 SEQ = st.integers(1, 60)
 CURSOR = st.integers(0, 40)
 CURRENT = 30
+NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
+
+
+def matches(topics: dict[str, int], cursor: int, about: frozenset[str], seq: int) -> bool:
+    outline = Outline(id=1, seq=seq, version=1, published_at=NOW, topics=about)
+    return is_new(outline, Standing(cursor=cursor, first=False, topics=topics), look_back_to=NOW)
 
 
 @given(TOPICS, CHOICE, CURSOR, ARTICLE_TOPICS, SEQ)
@@ -88,3 +98,8 @@ def test_from_all_to_some_and_back() -> None:
 def test_no_choice_means_everything() -> None:
     assert first_topics([]) == {"*": 0}
     assert first_topics([" Port ", "PORT", ""]) == {"port": 0}
+
+
+def test_the_topics_of_an_article_are_its_category_and_its_tags() -> None:
+    assert article_topics("Port", ["FERRY", "port", ""]) == {"port", "ferry"}
+    assert article_topics(None, []) == frozenset()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import datetime, timedelta
 from email.policy import default
 
@@ -9,14 +10,15 @@ from sqlmodel import col, select
 from world import ScriptedConnection, ScriptedSender, World, accept, courier
 
 from syndicate.core.links import Purpose, verify, verify_from_mail
-from syndicate.errors import DiskFullError, RelayError
+from syndicate.errors import DiskFullError, RelayError, TransitionError
 from syndicate.model import DeliveryState, Envelope, IssueState, Keyring, Outcome, OutcomeKind, SubscriptionState
 from syndicate.pipeline import control
 from syndicate.store import suppressions
-from syndicate.store.deliveries import take
+from syndicate.store.deliveries import take, work_waiting
 from syndicate.store.engine import Database
+from syndicate.store.holders import register_holder
 from syndicate.store.suppressions import SuppressionReason
-from syndicate.store.tables import DeliveryRow, HolderRow, SubscriberRow, SubscriptionRow
+from syndicate.store.tables import DeliveryRow, EditionRow, HolderRow, SubscriberRow, SubscriptionRow
 
 
 @pytest.fixture
@@ -245,10 +247,14 @@ def test_the_policy_resend_sends_what_was_in_doubt_again(world: World) -> None:
 def test_on_postgresql_only_a_holder_that_is_silent_counts_as_dead(world: World) -> None:
     issue_id = issue_for(world, 6)
     with world.database.write() as session:
-        session.add(HolderRow(holder="other", host="there", pid=2, started_at=world.now, seen_at=world.now))
+        register_holder(session, "other", host="there", pid=2, now=world.now)
         take(session, holder="other", now=world.now, limit=4)
     assert world.deliver(ScriptedSender(), alone=False).taken_over == 0
     world.now += timedelta(minutes=1)
+    with world.database.write() as session:  # PostgreSQL asks its own clock, which no test moves
+        other = session.exec(select(HolderRow).where(HolderRow.holder == "other")).one()
+        other.seen_at -= timedelta(minutes=1)
+        session.add(other)
     assert world.deliver(ScriptedSender(), alone=False).taken_over == 4
     assert world.counts(issue_id).in_doubt == 4
 
@@ -325,3 +331,125 @@ def test_a_relay_that_allows_one_connection_delivers_all_the_same(world: World) 
     result = world.deliver(Narrow(connections=4))
     assert result.stopped_by is None
     assert world.counts(issue_id).accepted == 20
+
+
+def test_a_failed_pass_does_not_set_the_callers_stop(world: World) -> None:
+    issue_for(world, 3)
+    stop = threading.Event()
+
+    def full() -> None:
+        raise DiskFullError("only 1 MB is free")
+
+    assert world.deliver(ScriptedSender(), stop=stop, may_take=full).stopped_by is not None
+    assert not stop.is_set()
+    sender = ScriptedSender()
+    world.deliver(sender, stop=stop)
+    assert len(sender.got) == 3
+
+
+def test_an_issue_whose_recipients_are_all_suppressed_is_finished(world: World) -> None:
+    with world.database.write() as session:
+        suppressions.add(session, "domain", "example.org", SuppressionReason.MANUAL, now=world.now)
+    issue_id = issue_for(world, 2)
+    with world.database.read() as session:
+        assert work_waiting(session, world.now)
+    world.deliver(ScriptedSender())
+    assert world.issue(issue_id).state is IssueState.FINISHED
+    with world.database.read() as session:
+        assert not work_waiting(session, world.now)
+
+
+def test_what_only_a_dead_process_holds_is_work(world: World) -> None:
+    issue_for(world, 3)
+    with world.database.write() as session:
+        assert len(take(session, holder="dead", now=world.now, limit=10)) == 3
+    with world.database.read() as session:
+        assert work_waiting(session, world.now)
+    assert world.deliver(ScriptedSender(), alone=False).taken_over == 3
+
+
+def test_what_this_process_still_knew_is_kept_when_others_took_rows_over(world: World) -> None:
+    issue_id = issue_for(world, 4)
+    taken = threading.Event()
+
+    def one_taken_away(envelope: Envelope) -> Outcome:
+        if not taken.is_set():
+            taken.set()
+            with world.database.write() as session:
+                row = session.exec(select(DeliveryRow).where(col(DeliveryRow.state) == "sending").limit(1)).one()
+                row.state, row.holder = DeliveryState.IN_DOUBT, "other"
+                session.add(row)
+        return accept(envelope)
+
+    result = world.deliver(ScriptedSender(answer=one_taken_away, connections=1))
+    assert "1 deliveries were taken over" in str(result.stopped_by)
+    assert (world.counts(issue_id).accepted, world.counts(issue_id).in_doubt) == (3, 1)
+
+
+def test_retries_count_from_the_first_attempt_not_from_the_issue(world: World) -> None:
+    issue_id = issue_for(world, 1)
+    control.pause(world.database, issue_id, world.now)
+    world.now += timedelta(days=3)
+    control.resume(world.database, issue_id, world.now)
+    world.deliver(ScriptedSender(answer=lambda _e: outcome(OutcomeKind.DEFERRED, 450, "4.2.0 greylisted")))
+    assert world.counts(issue_id).deferred == 1
+
+
+def test_a_cancelled_issue_and_one_without_bodies_are_not_resent(world: World) -> None:
+    issue_id = issue_for(world, 3)
+    with world.database.write() as session:
+        take(session, holder="dead", now=world.now, limit=1)
+    world.deliver(ScriptedSender(answer=lambda _e: outcome(OutcomeKind.IN_DOUBT, 0, "lost")))
+    with world.database.write() as session:
+        for edition in session.exec(select(EditionRow)):
+            edition.message = None
+            session.add(edition)
+    with pytest.raises(TransitionError, match="not kept any more"):
+        control.resolve(world.database, issue_id, how="resend", now=world.now)
+    assert control.resolve(world.database, issue_id, how="skip", now=world.now)[1] == 3
+    other = issue_for(world, 0, "daily/2")
+    control.cancel(world.database, other, world.now)
+    with pytest.raises(TransitionError, match="is cancelled"):
+        control.resolve(world.database, other, how="resend", now=world.now)
+
+
+def test_an_erased_readers_address_does_not_come_back_with_a_reply(world: World) -> None:
+    issue_for(world, 1)
+
+    def erased(envelope: Envelope) -> Outcome:
+        with world.database.write() as session:
+            session.delete(session.exec(select(SubscriptionRow)).one())
+            session.flush()
+            session.delete(session.exec(select(SubscriberRow)).one())
+        return outcome(OutcomeKind.REJECTED, 550, f"5.1.1 <{envelope.recipient}> unknown")
+
+    world.deliver(ScriptedSender(answer=erased))
+    with world.database.read() as session:
+        row = session.exec(select(DeliveryRow)).one()
+    assert (row.state, row.reply) == ("rejected", None)
+
+
+def test_a_stop_releases_at_once_what_waits_behind_a_slow_server(world: World) -> None:
+    issue_id = issue_for(world, 12)
+    stop, slow = threading.Event(), threading.Event()
+
+    def crawl(envelope: Envelope) -> Outcome:
+        stop.set()
+        slow.wait(20)
+        return accept(envelope)
+
+    def release_later() -> None:
+        for _ in range(200):
+            if world.counts(issue_id).sending == 1:
+                break
+            time.sleep(0.05)
+        released.append(world.counts(issue_id).sending)
+        slow.set()
+
+    released: list[int] = []
+    watcher = threading.Thread(target=release_later)
+    watcher.start()
+    world.deliver(ScriptedSender(answer=crawl, connections=1), stop=stop)
+    watcher.join()
+    assert released == [1]
+    assert (world.counts(issue_id).accepted, world.counts(issue_id).queued) == (1, 11)

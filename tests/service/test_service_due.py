@@ -32,7 +32,7 @@ class Desk:
         if to is not None:
             self.now = utc(to)
         passes.poll(self.services)
-        return compose_due(self.services, self.now)
+        return compose_due(self.services, self.now).issues
 
     def issues(self) -> list[tuple[str, str]]:
         with self.services.database.read() as session:

@@ -69,6 +69,7 @@ def check(issues: list[Any], server: RecordingServer, policy: str, kills: int) -
         counts.update(issue["counts"])
     duplicates = sum(count - 1 for count in received.values())
     lost = counts["accepted"] - len(received)
+    assert issues
     assert recipients == READERS * len(issues)
     assert counts["in_doubt"] <= kills * CONNECTIONS * 4
     if policy == "skip":

@@ -55,8 +55,9 @@ def stop(process: subprocess.Popen[str]) -> tuple[float, str]:
     return time.monotonic() - began, log
 
 
-def publisher_for(folder: Path, server: RecordingServer, readers: int) -> Publisher:
+def publisher_for(folder: Path, server: RecordingServer, readers: int, url: str = "") -> Publisher:
     publisher = Publisher(folder, transport="smtp", port=free_port(), frequencies=("instant",))
+    publisher.database = url or publisher.database
     publisher.more = f'[[smtp]]\nhost = "127.0.0.1"\nport = {server.port}\ntls_type = "none"\nmax_conns = 3\n'
     publisher.write()
     config = publisher.config.read_text().replace('path = "articles"', 'path = "articles"\npoll_interval = "1s"')
@@ -114,9 +115,27 @@ def test_sigterm_in_the_middle_of_an_issue_loses_and_doubts_nothing(tmp_path: Pa
         assert set(Counter(message.recipient for message in server.messages).values()) == {1}
 
 
-def test_two_services_on_one_database_make_each_issue_once(tmp_path: Path) -> None:
+def test_a_service_that_was_killed_goes_on_at_its_next_start(tmp_path: Path) -> None:
     with RecordingServer() as server:
-        publisher = publisher_for(tmp_path, server, readers=40)
+        publisher = publisher_for(tmp_path, server, readers=600)
+        publisher.config.write_text(publisher.config.read_text().replace("[delivery]", '[delivery]\nin_doubt = "skip"'))
+        publisher.article("first")
+        with running(publisher) as process:
+            until(lambda: len(server.messages) >= 20, "the first messages")
+            process.kill()
+            process.communicate()
+        with running(publisher) as process:
+            until(lambda: issues(publisher)[0]["state"] == "finished", "the end of the issue")
+            stop(process)
+        (issue,) = issues(publisher)
+        assert issue["counts"]["accepted"] + issue["counts"]["in_doubt"] == 600
+        assert issue["counts"]["in_doubt"] <= 12
+        assert set(Counter(message.recipient for message in server.messages).values()) == {1}
+
+
+def test_two_services_on_one_database_make_each_issue_once(tmp_path: Path, database_url: str) -> None:
+    with RecordingServer() as server:
+        publisher = publisher_for(tmp_path, server, readers=40, url=database_url)
         publisher.article("first")
         with running(publisher):
             other = free_port()

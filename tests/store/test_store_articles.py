@@ -14,7 +14,8 @@ from sqlmodel import Session
 from syndicate.config.sections import Selection
 from syndicate.core.article.change import decide
 from syndicate.core.article.identity import content_hash
-from syndicate.errors import ArticleError
+from syndicate.core.selection import Outline
+from syndicate.errors import ArticleError, StoreConflictError
 from syndicate.model import ArticleContent
 from syndicate.store import articles, mirror
 from syndicate.store.engine import Database
@@ -43,6 +44,12 @@ def put(session: Session, *contents: ArticleContent, source: str = "stories", no
 
 def keys(found: Sequence[Any]) -> list[str]:
     return [article.content.key for article in found]
+
+
+def outlined(session: Session, found: Sequence[Outline]) -> list[str]:
+    """The keys of outlines, in the order of their numbers."""
+    whole = articles.by_ids(session, [outline.id for outline in found])
+    return [whole[outline.id].content.key for outline in sorted(found, key=lambda outline: outline.seq)]
 
 
 def test_an_article_comes_back_as_it_was_put(database: Database) -> None:
@@ -90,11 +97,17 @@ def test_the_window_is_newest_first_and_only_what_may_be_read(database: Database
     with database.read() as session:
         assert keys(articles.newest(session, ALL, limit=9, now=NOW)) == ["new", "same-2", "same-1", "expires", "old"]
         assert keys(articles.newest(session, ALL, limit=2, now=NOW)) == ["new", "same-2"]
-        assert keys(articles.above(session, 0, ALL, now=NOW)) == ["old", "expires", "same-1", "same-2", "new"]
+        assert outlined(session, articles.above(session, 0, ALL, now=NOW)) == [
+            "old",
+            "expires",
+            "same-1",
+            "same-2",
+            "new",
+        ]
         # "expired" has a number; it is only no longer shown.
         assert articles.highest_seq(session) == 6
-        assert keys(articles.above(session, 3, ALL, now=NOW)) == ["same-2", "new"]
-        assert keys(articles.above(session, 0, ALL, now=NOW, published_from=NOW - 2 * HOUR)) == [
+        assert outlined(session, articles.above(session, 3, ALL, now=NOW)) == ["same-2", "new"]
+        assert outlined(session, articles.published_since(session, NOW - 2 * HOUR, ALL, now=NOW)) == [
             "same-1",
             "same-2",
             "new",
@@ -127,7 +140,7 @@ def test_selections(database: Database, selection: Selection, expected: list[str
         put(session, content("other"), source="other")
     with database.read() as session:
         assert keys(articles.newest(session, selection, limit=9, now=NOW)) == expected
-        assert sorted(keys(articles.above(session, 0, selection, now=NOW))) == sorted(expected)
+        assert sorted(outlined(session, articles.above(session, 0, selection, now=NOW))) == sorted(expected)
 
 
 def test_an_edit_moves_the_terms_and_keeps_the_old_text(database: Database) -> None:
@@ -164,7 +177,7 @@ def test_due_articles_get_their_numbers_in_the_order_of_their_dates(database: Da
         assert articles.number_due(session, NOW + 5 * HOUR) == 2
         assert articles.number_due(session, NOW + 5 * HOUR) == 0
         assert articles.next_due(session) is None
-        assert keys(articles.above(session, 1, ALL, now=NOW + 5 * HOUR)) == ["soon", "late"]
+        assert outlined(session, articles.above(session, 1, ALL, now=NOW + 5 * HOUR)) == ["soon", "late"]
         assert articles.highest_revision(session) == before + 1
 
 
@@ -225,6 +238,74 @@ def test_numbers_become_visible_in_order(database: Database) -> None:
         assert articles.highest_seq(session) == 2
 
 
+def test_an_outline_is_what_the_article_says(database: Database) -> None:
+    entry = content("a", category="Port", tags=("FERRY",), pinned=True, expires_at=NOW + HOUR)
+    with database.write() as session:
+        put(session, entry, content("waits", published_at=NOW + HOUR), content("gone"))
+        mirror.withdraw(session, "stories", ["gone"], now=NOW)
+    with database.read() as session:
+        (outline,) = articles.above(session, 0, ALL, now=NOW)
+        assert outline == Outline(
+            id=1,
+            seq=1,
+            version=1,
+            published_at=NOW - HOUR,
+            topics=frozenset({"port", "ferry"}),
+            pinned=True,
+            expires_at=NOW + HOUR,
+        )
+        # By id in whatever state, but never without a number.
+        assert [(each.id, each.withdrawn_at) for each in articles.outlines(session, [1, 2, 3, 99])] == [
+            (1, None),
+            (3, NOW),
+        ]
+
+
+def test_counters_are_locked_in_one_order(database: Database) -> None:
+    """A poll holds the revisions and asks for numbers; a compose that numbers what is due must not hold those."""
+    with database.write() as session:
+        put(session, content("due", published_at=NOW + HOUR))
+    failed: list[Exception] = []
+    counted: list[int] = []
+
+    def number() -> None:
+        try:
+            with database.write() as session:
+                counted.append(articles.number_due(session, NOW + 2 * HOUR))
+        except StoreConflictError as error:
+            failed.append(error)
+
+    with database.write() as session:
+        articles.take_numbers(session, articles.REVISION, 1)
+        other = Thread(target=number)
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()
+        articles.take_numbers(session, articles.SEQ, 1)
+    other.join(30)
+    assert (failed, counted) == ([], [1])
+
+
+def test_an_article_that_two_processes_number_gets_one_number_and_leaves_no_gap(database: Database) -> None:
+    with database.write() as session:
+        put(session, content("due", published_at=NOW + HOUR))
+    counted: list[int] = []
+
+    def number() -> None:
+        with database.write() as session:
+            counted.append(articles.number_due(session, NOW + 2 * HOUR))
+
+    with database.write() as session:
+        counted.append(articles.number_due(session, NOW + 2 * HOUR))
+        other = Thread(target=number)
+        other.start()
+        other.join(0.3)
+    other.join(30)
+    assert counted == [1, 0]
+    with database.read() as session:
+        assert articles.highest_seq(session) == 1
+
+
 def fill(session: Session, count: int) -> None:
     put(
         session,
@@ -268,3 +349,24 @@ def test_a_window_is_a_walk_along_an_index(database: Database, selection: Select
         if database.dialect == "sqlite":
             assert "SCAN articles\n" not in plan + "\n"
             assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (articles.dated_from(NOW - HOUR, ALL, now=NOW), "ix_articles_published"),
+        (articles.numbered_above(2950, ALL, now=NOW), "uq_articles_seq|sqlite_autoindex_articles"),
+    ],
+    ids=["dated_from", "numbered_above"],
+)
+def test_what_may_be_new_is_a_walk_along_an_index(database: Database, query: Select[Any], index: str) -> None:
+    with database.write() as session:
+        fill(session, 3000)
+        if database.dialect == "postgresql":
+            session.connection().exec_driver_sql("ANALYZE")
+    with database.read() as session:
+        plan = explain(session.connection(), query)
+        assert re.search(rf"(?i)index.* ({index})", plan), plan
+        assert "html" not in str(query)  # bodies are for what was chosen
+        if database.dialect == "sqlite":
+            assert re.search(r"\((published_at|seq)>", plan), plan

@@ -12,6 +12,7 @@ from syndicate.core.addresses import hash_address, parse_address
 from syndicate.model import DeliveryState, Frequency, Subscription, SubscriptionState
 from syndicate.store import confirmations, subscribers, suppressions
 from syndicate.store.engine import Database
+from syndicate.store.holders import register_holder
 
 HASH_KEY = b"h" * 32
 
@@ -91,8 +92,9 @@ def test_what_a_dead_process_held_is_sent_again(database: Database, now: datetim
     with database.write() as session:
         for one, holder in zip(confirmations.due(session, now, 3), ("dead", "alive", "gone"), strict=True):
             confirmations.mark_sending(session, one.id, holder, now)
-        assert confirmations.take_over(session, dead=["dead"], alive="alive", now=now) == 1
-        assert confirmations.take_over(session, dead=None, alive="alive", now=now) == 1
+        register_holder(session, "gone", host="there", pid=2, now=now)
+        assert confirmations.take_over(session, me="alive", alone=False, now=now) == 1  # "gone" has just shown life
+        assert confirmations.take_over(session, me="alive", alone=True, now=now) == 1
     assert [one.email for one in due(database, now)] == ["ann@example.org", "cy@example.org"]
 
 

@@ -44,3 +44,8 @@ def restore(ctx: typer.Context, file: File, as_json: JsonOption = False) -> None
         database.close()
     call.output.document({"file": file, "made_at": result.made_at, "schema": result.schema, "rows": result.rows})
     call.output.text(f"{database.label}: {sum(result.rows.values())} rows of {len(result.rows)} tables from {file}")
+    for issue_id in result.paused:
+        call.output.note(
+            f"issue {issue_id} was being sent when the backup was made and is paused now: some of it may have left "
+            f"after that: `syndicate issues resume {issue_id}` or `cancel {issue_id}`"
+        )

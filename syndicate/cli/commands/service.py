@@ -54,6 +54,7 @@ def _once(ctx: typer.Context, as_json: bool) -> None:
             "sources": [asdict(source) for source in result.sources],
             "feeds": [asdict(feed) for feed in result.feeds],
             "issues": [issue_document(issue) for issue in result.issues],
+            "failures": result.failures,
             "outcomes": {state.value: count for state, count in delivered.outcomes.items()} if delivered else {},
         }
     )
@@ -71,8 +72,11 @@ def _once(ctx: typer.Context, as_json: bool) -> None:
     if delivered is None:
         call.output.note("another process is sending from this database; it does that part")
     elif delivered.stopped_by is not None:
-        raise delivered.stopped_by
-    if any(source.error for source in result.sources) or any(feed.error for feed in result.feeds):
+        call.output.note(str(delivered.stopped_by))
+    for name, failure in result.failures.items():
+        call.output.note(f"{name}: {failure}")
+    broken = any(source.error for source in result.sources) or any(feed.error for feed in result.feeds)
+    if broken or result.failures or (delivered is not None and delivered.stopped_by is not None):
         raise typer.Exit(1)
 
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from syndicate.errors import StoreConflictError
+from syndicate.errors import LedgerError, StoreConflictError
 from syndicate.model import Issue, IssueState
-from syndicate.pipeline.compose.editions import EditionRenderer
-from syndicate.pipeline.compose.planning import Plan, plan_issue
+from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
+from syndicate.pipeline.compose.planning import Plan, PlannedEdition, plan_issue
 from syndicate.store.articles import number_due
 from syndicate.store.engine import Database
-from syndicate.store.freeze import FrozenEdition, freeze
+from syndicate.store.freeze import FrozenEdition, freeze, hold_readers, pass_over
 from syndicate.store.issues import find_period, get_issue, skip
 
-# PostgreSQL refuses a freeze during which somebody changed a subscription that it moves; then it is done again.
-ATTEMPTS = 8
+# PostgreSQL refuses a freeze during which somebody changed a subscription that it moves. The second attempt keeps
+# them from it, so what the third could still meet is a deadlock with somebody else's work.
+ATTEMPTS = 4
+# An article that is numbered between the looks makes all editions new; after these it is done inside.
+LOOKS = 3
+
+
+class _UnrenderedError(Exception):
+    """Leaves the transaction: nobody shall wait for the write lock while these are rendered."""
+
+    def __init__(self, editions: Sequence[PlannedEdition]) -> None:
+        super().__init__(f"{len(editions)} editions")
+        self.editions = editions
 
 
 def compose(
@@ -36,91 +48,113 @@ def compose(
 
     A period that was composed before gives that issue. Nothing new gives an issue in state ``skipped`` with its
     reason, or None and no row unless ``keep_empty``. Editions are rendered before the write lock is taken; inside,
-    selection is made again, and only what changed in between is rendered there. ``with_it`` runs in the same
-    transaction (the clock moves its schedule there), also when the issue is skipped. Raises TemplateError, and
-    nothing is written.
+    selection is made again, and if that gives an edition not yet rendered, the lock is left for it. ``with_it`` runs
+    in the same transaction (the clock moves its schedule there), also when the issue is skipped. Raises TemplateError,
+    and nothing is written; LedgerError when the ledger would not balance.
     """
-    frequencies = None if frequencies is None else tuple(frequencies)
-    with database.write() as session:
-        number_due(session, now)
+    run = _Run(renderer, digest_name, period, None if frequencies is None else tuple(frequencies), now)
+    database.repeat(lambda session: number_due(session, now))
     with database.read() as session:
-        plan = _plan(session, renderer, digest_name, frequencies, now)
-    for edition in plan.editions:
-        renderer.render(digest_name, edition, period=period, now=now)
-    for attempt in range(ATTEMPTS):
+        plan = run.plan(session)
+    run.render(plan.editions)
+    conflicts, looks = 0, 0
+    while True:
         try:
             with database.write(snapshot=True) as session:
+                if conflicts:
+                    hold_readers(session)
                 with_it(session)
-                return _freeze(session, renderer, digest_name, period, frequencies, now, keep_empty=keep_empty)
-        except (StoreConflictError, IntegrityError):
-            # IntegrityError: another process froze the same period at this moment; the next look finds its issue.
-            if attempt == ATTEMPTS - 1:
+                return run.freeze(session, keep_empty=keep_empty, may_render=looks == LOOKS)
+        except _UnrenderedError as found:
+            looks += 1
+            run.render(found.editions)
+        except StoreConflictError:
+            conflicts += 1
+            if conflicts == ATTEMPTS:
                 raise
-    raise AssertionError("the loop returns or raises")
+        except IntegrityError as error:
+            # Another process froze the same period at this moment: the next look finds its issue.
+            conflicts += 1
+            if conflicts == ATTEMPTS:
+                raise LedgerError(
+                    f"issue {digest_name} {period} breaks a rule of the ledger; nothing was composed. "
+                    "Please report this."
+                ) from error
 
 
-def _plan(
-    session: Session, renderer: EditionRenderer, digest_name: str, frequencies: Iterable[str] | None, now: datetime
-) -> Plan:
-    return plan_issue(
-        session,
-        renderer.settings,
-        digest_name,
-        frequencies=frequencies,
-        language_of=renderer.language_of,
-        now=now,
-    )
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a digest: what stays the same however often it is tried."""
 
+    renderer: EditionRenderer
+    digest: str
+    period: str
+    frequencies: tuple[str, ...] | None
+    now: datetime
 
-def _freeze(
-    session: Session,
-    renderer: EditionRenderer,
-    digest_name: str,
-    period: str,
-    frequencies: Iterable[str] | None,
-    now: datetime,
-    *,
-    keep_empty: bool,
-) -> Issue | None:
-    existing = find_period(session, digest_name, period)
-    if existing is not None and existing.state is not IssueState.SKIPPED:
-        return existing
-    plan = _plan(session, renderer, digest_name, frequencies, now)
-    if not plan.editions:
+    def plan(self, session: Session) -> Plan:
+        return plan_issue(
+            session,
+            self.renderer.settings,
+            self.digest,
+            frequencies=self.frequencies,
+            language_of=self.renderer.language_of,
+            now=self.now,
+        )
+
+    def render(self, editions: Iterable[PlannedEdition]) -> None:
+        for edition in editions:
+            self._finished(edition)
+
+    def freeze(self, session: Session, *, keep_empty: bool, may_render: bool) -> Issue | None:
+        existing = find_period(session, self.digest, self.period)
+        if existing is not None and existing.state is not IssueState.SKIPPED:
+            return existing
+        plan = self.plan(session)
+        missing = [e for e in plan.editions if not self.renderer.has(self.digest, e, period=self.period)]
+        if missing and not may_render:
+            raise _UnrenderedError(missing)
+        # Everyone was looked at: the cursors of those for whom there is nothing move too, with an issue or without.
+        pass_over(session, self.digest, self.frequencies, plan.passed_over, plan.max_seq)
+        if plan.editions:
+            return get_issue(session, self._freeze(session, plan))
         if not keep_empty:
             return None
-        reason = _why_empty(renderer, digest_name, plan)
-        return get_issue(session, skip(session, digest=digest_name, period=period, reason=reason, now=now))
-    rendered = [(edition, renderer.render(digest_name, edition, period=period, now=now)) for edition in plan.editions]
-    issue_id = freeze(
-        session,
-        digest=digest_name,
-        period=period,
-        frequencies=frequencies,
-        subject=rendered[0][1].subject,
-        max_seq=plan.max_seq,
-        editions=[
-            FrozenEdition(
-                key=edition.key,
-                language=edition.language,
-                subject=finished.subject,
-                articles=[
-                    *({"id": a.id, "version": a.version, "role": "full"} for a in edition.choice.articles),
-                    *({"id": a.id, "version": a.version, "role": "headline"} for a in edition.choice.headlines),
-                ],
-                message=finished.message,
-                cohorts=edition.cohorts,
-            )
-            for edition, finished in rendered
-        ],
-        now=now,
-    )
-    return get_issue(session, issue_id)
+        reason = self._why_empty(plan)
+        return get_issue(session, skip(session, digest=self.digest, period=self.period, reason=reason, now=self.now))
 
+    def _freeze(self, session: Session, plan: Plan) -> int:
+        rendered = [(edition, self._finished(edition)) for edition in plan.editions]
+        return freeze(
+            session,
+            digest=self.digest,
+            period=self.period,
+            frequencies=self.frequencies,
+            subject=rendered[0][1].subject,
+            max_seq=plan.max_seq,
+            editions=[
+                FrozenEdition(
+                    key=edition.key,
+                    language=edition.language,
+                    subject=finished.subject,
+                    articles=[
+                        *({"id": a.id, "version": a.version, "role": "full"} for a in edition.articles),
+                        *({"id": a.id, "version": a.version, "role": "headline"} for a in edition.headlines),
+                    ],
+                    message=finished.message,
+                    cohorts=edition.cohorts,
+                )
+                for edition, finished in rendered
+            ],
+            now=self.now,
+        )
 
-def _why_empty(renderer: EditionRenderer, digest_name: str, plan: Plan) -> str:
-    if not plan.subscriptions:
-        return "nobody is subscribed"
-    least = renderer.settings.named_digest(digest_name).min_items
-    people = f"{plan.subscriptions} subscription{'s' if plan.subscriptions != 1 else ''}"
-    return f"nothing new for {people}" if least == 1 else f"fewer than {least} new articles for {people}"
+    def _finished(self, edition: PlannedEdition) -> FinishedEdition:
+        return self.renderer.render(self.digest, edition, period=self.period, now=self.now)
+
+    def _why_empty(self, plan: Plan) -> str:
+        if not plan.subscriptions:
+            return "nobody is subscribed"
+        least = self.renderer.settings.named_digest(self.digest).min_items
+        people = f"{plan.subscriptions} subscription{'s' if plan.subscriptions != 1 else ''}"
+        return f"nothing new for {people}" if least == 1 else f"fewer than {least} new articles for {people}"

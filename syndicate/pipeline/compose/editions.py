@@ -51,6 +51,10 @@ class EditionRenderer:
             self._finished[known] = self._render(digest_name, edition, period, now)
         return self._finished[known]
 
+    def has(self, digest_name: str, edition: PlannedEdition, *, period: str) -> bool:
+        """Whether ``render`` would take no time."""
+        return (digest_name, period, edition.key) in self._finished
+
     def render_test(self, digest_name: str, edition: PlannedEdition, *, now: datetime) -> FinishedEdition:
         """Render an edition for an editor's eyes: its subject begins with ``[test]``."""
         return self._render(digest_name, edition, "test", now, prefix="[test] ")
@@ -71,9 +75,9 @@ class EditionRenderer:
                 language=edition.language,
                 date=now.astimezone(zone).date(),
                 zone=zone.key,
-                articles=edition.choice.articles,
-                headlines=edition.choice.headlines,
-                more=edition.choice.more,
+                articles=edition.articles,
+                headlines=edition.headlines,
+                more=edition.more,
                 words=self._templates.words(edition.language, settings.site.language),
             ),
             self._nonce(digest_name, period, edition.key),

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session
 
 from syndicate.config import Settings
-from syndicate.core.selection import Choice, choose
+from syndicate.config.sections import Digest
+from syndicate.core.selection import Choice, Offer, Standing, choose
 from syndicate.model import Article
-from syndicate.store.articles import above, by_ids, highest_seq
+from syndicate.store.articles import above, by_ids, highest_seq, outlines, published_since
 from syndicate.store.columns import canonical_json
 from syndicate.store.freeze import Cohort, cohorts
 
+# What an edition shows, before it is read: language, ids of articles and of headlines, how many more.
+_Contents = tuple[str, tuple[int, ...], tuple[int, ...], int]
 
-@dataclass(slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedEdition:
     """One edition to be: its articles and the cohorts that get it, each with the articles it leaves over."""
 
     key: str
     language: str
-    choice: Choice
-    cohorts: list[tuple[Cohort, tuple[int, ...]]] = field(default_factory=list)
+    articles: tuple[Article, ...]
+    headlines: tuple[Article, ...] = ()
+    more: int = 0
+    cohorts: Sequence[tuple[Cohort, tuple[int, ...]]] = ()
 
     @property
     def recipients(self) -> int:
@@ -33,9 +39,13 @@ class PlannedEdition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """An issue to be. ``subscriptions`` counts all confirmed ones considered; those without an edition wait."""
+    """An issue to be. ``subscriptions`` counts all confirmed ones considered.
+
+    Those without an edition wait for more, or stand in ``passed_over``: for them there was nothing up to ``max_seq``.
+    """
 
     editions: tuple[PlannedEdition, ...]
+    passed_over: tuple[Standing, ...]
     subscriptions: int
     max_seq: int
 
@@ -56,51 +66,77 @@ def plan_issue(
     """Plan an issue of a digest for the confirmed subscriptions of these frequencies (None = all).
 
     ``language_of`` maps a subscriber's language ("" = none) to one that mails are written in. Subscriptions that
-    stand alike share one choice, and those with the same articles in the same language share an edition.
+    stand alike share one choice, and those with the same articles in the same language share an edition. Whole
+    articles are read only once they are chosen.
     """
     digest = settings.named_digest(digest_name)
     groups = cohorts(session, digest_name, frequencies)
-    candidates = _candidates(session, settings, digest_name, groups, now)
-    editions: dict[str, PlannedEdition] = {}
+    offer = offer_for(session, digest, [group.standing for group in groups], now=now)
+    chosen: dict[_Contents, list[tuple[Cohort, tuple[int, ...]]]] = {}
+    passed_over = []
     for cohort in groups:
-        choice = choose(candidates, cohort.standing, digest, now=now)
-        if not choice.wanted:
-            continue
-        language = language_of(cohort.language)
-        key = edition_key(choice, language)
-        edition = editions.setdefault(key, PlannedEdition(key=key, language=language, choice=choice))
-        edition.cohorts.append((cohort, choice.left_over))
-    ordered = sorted(editions.values(), key=lambda edition: (-edition.recipients, edition.key))
+        choice = choose(offer, cohort.standing, digest, now=now)
+        if choice.wanted:
+            chosen.setdefault(_contents(choice, language_of(cohort.language)), []).append((cohort, choice.left_over))
+        elif not choice.waits:
+            passed_over.append(cohort.standing)
+    editions = _editions(session, chosen)
+    ordered = sorted(editions, key=lambda edition: (-edition.recipients, edition.key))
     return Plan(
         editions=tuple(ordered),
+        passed_over=tuple(passed_over),
         subscriptions=sum(cohort.subscriptions for cohort in groups),
         max_seq=highest_seq(session),
     )
 
 
-def _candidates(
-    session: Session, settings: Settings, digest_name: str, groups: list[Cohort], now: datetime
-) -> list[Article]:
-    digest = settings.named_digest(digest_name)
-    regular = [group.standing.cursor for group in groups if not group.standing.first]
-    newcomers = [group.standing.cursor for group in groups if group.standing.first]
-    found: dict[int, Article] = {}
-    if regular:
-        found = {article.id: article for article in above(session, min(regular), digest, now=now)}
-    if newcomers:
-        # A first issue looks back by date, so that the archive of years is not read for one new subscriber.
-        recent = above(session, min(newcomers), digest, now=now, published_from=now - digest.lookback)
-        found |= {article.id: article for article in recent}
-    carried = {article_id for group in groups for article_id in group.standing.carry} - found.keys()
-    return [*found.values(), *by_ids(session, sorted(carried)).values()]
+def offer_for(session: Session, digest: Digest, standings: Sequence[Standing], *, now: datetime) -> Offer:
+    """Read, in outline, all articles that an issue for these standings may draw on."""
+    if not standings:
+        return Offer(())
+    found = above(session, min(standing.owed_from for standing in standings), digest, now=now)
+    if any(standing.first for standing in standings):
+        # Looked up by date, so that the archive of years is not read for one new subscriber.
+        found += published_since(session, now - digest.lookback, digest, now=now)
+    carried = {article_id for standing in standings for article_id in standing.carry}
+    return Offer([*found, *outlines(session, sorted(carried))])
 
 
-def edition_key(choice: Choice, language: str) -> str:
-    """What makes two editions the same: language, articles and headlines with their versions, in order."""
-    content = [
+def read_edition(session: Session, choice: Choice, language: str) -> PlannedEdition:
+    """Read the articles of one choice."""
+    return _editions(session, {_contents(choice, language): ()})[0]
+
+
+def make_edition(
+    language: str,
+    articles: Sequence[Article],
+    headlines: Sequence[Article] = (),
+    more: int = 0,
+    readers: Sequence[tuple[Cohort, tuple[int, ...]]] = (),
+) -> PlannedEdition:
+    """Make an edition of whole articles. Its key says when two are the same, with the versions of their articles."""
+    shown = [[[article.id, article.version] for article in part] for part in (articles, headlines)]
+    key = hashlib.sha256(canonical_json([language, *shown, more]).encode()).hexdigest()[:32]
+    return PlannedEdition(
+        key=key, language=language, articles=tuple(articles), headlines=tuple(headlines), more=more, cohorts=readers
+    )
+
+
+def _contents(choice: Choice, language: str) -> _Contents:
+    return (
         language,
-        [[article.id, article.version] for article in choice.articles],
-        [[article.id, article.version] for article in choice.headlines],
+        tuple(outline.id for outline in choice.articles),
+        tuple(outline.id for outline in choice.headlines),
         choice.more,
+    )
+
+
+def _editions(
+    session: Session, chosen: Mapping[_Contents, Sequence[tuple[Cohort, tuple[int, ...]]]]
+) -> list[PlannedEdition]:
+    ids = {article_id for _, full, headlines, _ in chosen for article_id in (*full, *headlines)}
+    whole = by_ids(session, sorted(ids))
+    return [
+        make_edition(language, [whole[each] for each in full], [whole[each] for each in headlines], more, readers)
+        for (language, full, headlines, more), readers in chosen.items()
     ]
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]

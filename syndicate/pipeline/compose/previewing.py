@@ -9,17 +9,16 @@ from typing import Any
 
 from sqlmodel import Session
 
-from syndicate.config import Settings
 from syndicate.core.addresses import parse_address
 from syndicate.core.message.template import MessageTemplate
 from syndicate.core.personal import Personal, slot_values
 from syndicate.core.render.slots import fill_markers
-from syndicate.core.selection import Choice, Standing, choose
+from syndicate.core.selection import Standing, choose
 from syndicate.errors import UnknownNameError, UsageError
-from syndicate.model import Article, Envelope, Keyring, Subscriber
+from syndicate.model import Envelope, Keyring, Subscriber
 from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
-from syndicate.pipeline.compose.planning import PlannedEdition, edition_key, plan_issue
-from syndicate.store.articles import above, by_ids, newest
+from syndicate.pipeline.compose.planning import PlannedEdition, make_edition, offer_for, plan_issue, read_edition
+from syndicate.store.articles import highest_seq, newest
 from syndicate.store.engine import Database
 from syndicate.store.subscribers import find_subscriber, subscription_to
 
@@ -70,7 +69,7 @@ def preview_digest(
         html=fill_markers(rendered.html, rendered.nonce, values, html.escape),
         text=fill_markers(rendered.text, rendered.nonce, values),
         message=MessageTemplate(finished.message).fill(values),
-        articles=[article.title for article in (*edition.choice.articles, *edition.choice.headlines)],
+        articles=[article.title for article in (*edition.articles, *edition.headlines)],
         new=new,
     )
 
@@ -110,34 +109,25 @@ def _reader(session: Session, email: str | None) -> Subscriber | None:
 def _edition(
     session: Session, renderer: EditionRenderer, digest_name: str, reader: Subscriber | None, now: datetime
 ) -> tuple[PlannedEdition, bool]:
-    settings = renderer.settings
-    digest = settings.named_digest(digest_name)
+    digest = renderer.settings.named_digest(digest_name)
     subscription = subscription_to(session, reader.id, digest_name) if reader else None
-    standing = Standing(cursor=0, first=True, topics={"*": 0})
+    standing = Standing(cursor=0, first=True, topics={"*": 0}, joined_seq=highest_seq(session))
     if subscription is not None:
         standing = Standing(
             cursor=subscription.cursor,
             first=subscription.first,
             topics=subscription.topics,
             carry=subscription.carry,
+            joined_seq=subscription.joined_seq,
         )
-    choice = choose(_candidates(session, settings, digest_name, standing, now), standing, digest, now=now)
-    new = choice.wanted
-    if not new:
-        choice = Choice(articles=tuple(newest(session, digest, limit=digest.max_items, now=now)))
-    if not choice.articles:
-        raise UsageError(f"digest {digest_name} selects no article at all yet; `syndicate poll` reads the sources")
     language = renderer.language_of((reader.language if reader else None) or "")
-    return PlannedEdition(key=edition_key(choice, language), language=language, choice=choice), new
-
-
-def _candidates(
-    session: Session, settings: Settings, digest_name: str, standing: Standing, now: datetime
-) -> list[Article]:
-    digest = settings.named_digest(digest_name)
-    since = now - digest.lookback if standing.first else None
-    found = above(session, standing.cursor, digest, now=now, published_from=since)
-    return [*found, *by_ids(session, standing.carry).values()]
+    choice = choose(offer_for(session, digest, [standing], now=now), standing, digest, now=now)
+    if choice.wanted:
+        return read_edition(session, choice, language), True
+    articles = newest(session, digest, limit=digest.max_items, now=now)
+    if not articles:
+        raise UsageError(f"digest {digest_name} selects no article at all yet; `syndicate poll` reads the sources")
+    return make_edition(language, articles), False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +170,8 @@ def dry_run(database: Database, renderer: EditionRenderer, digest_name: str, *, 
                 language=edition.language,
                 subject=renderer.render(digest_name, edition, period="dry-run", now=now).subject,
                 recipients=edition.recipients,
-                articles=[article.title for article in edition.choice.articles],
-                headlines=[article.title for article in edition.choice.headlines],
+                articles=[article.title for article in edition.articles],
+                headlines=[article.title for article in edition.headlines],
             )
             for edition in plan.editions
         ],

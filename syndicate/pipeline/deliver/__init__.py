@@ -2,7 +2,8 @@
 
 from syndicate.pipeline.deliver.confirmations import send_confirmations
 from syndicate.pipeline.deliver.connections import Rules
-from syndicate.pipeline.deliver.delivering import DeliverResult, Holder, deliver
+from syndicate.pipeline.deliver.delivering import DeliverResult, deliver
+from syndicate.pipeline.deliver.ledger import Holder
 from syndicate.pipeline.deliver.protocols import Connection, Sender
 
 __all__ = ["Connection", "DeliverResult", "Holder", "Rules", "Sender", "deliver", "send_confirmations"]

@@ -8,16 +8,15 @@ from collections.abc import Callable
 from datetime import datetime
 
 from syndicate.core.retry import next_attempt
-from syndicate.errors import AddressError, HeaderError, SyndicateError
+from syndicate.errors import AddressError, HeaderError, RelayError, UnknownNameError
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
 from syndicate.pipeline.deliver.connections import Rules
-from syndicate.pipeline.deliver.delivering import Holder
-from syndicate.pipeline.deliver.ledger import LostHoldError
+from syndicate.pipeline.deliver.ledger import Holder, LostHoldError
 from syndicate.pipeline.deliver.protocols import Connection, Sender
 from syndicate.store import confirmations
 from syndicate.store.confirmations import DueConfirmation
 from syndicate.store.engine import Database
-from syndicate.store.holders import dead_holders, register_holder, remove_holder, touch_holder
+from syndicate.store.holders import register_holder, remove_holder, touch_holder
 
 _AT_ONCE = 100
 
@@ -31,15 +30,15 @@ def send_confirmations(
     rules: Rules,
     stop: threading.Event,
     may_take: Callable[[], None],
+    log: Callable[[str], None],
 ) -> int:
     """Send what is due; returns how many were accepted. Raises RelayError, DiskFullError; nothing is lost by it."""
     clock = rules.clock
     now = clock()
     with database.write() as session:
-        dead = None if holder.alone else dead_holders(session, now)
-        confirmations.take_over(session, dead=dead, alive=holder.name, now=now)
+        confirmations.take_over(session, me=holder.name, alone=holder.alone, now=now)
         register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
-    mailer = _Mailer(database, sender, envelope, holder=holder, rules=rules)
+    mailer = _Mailer(database, sender, envelope, holder=holder, rules=rules, log=log)
     try:
         while not stop.is_set():
             may_take()
@@ -67,7 +66,9 @@ class _Mailer:
         *,
         holder: Holder,
         rules: Rules,
+        log: Callable[[str], None],
     ) -> None:
+        self._log = log
         self.accepted = 0
         self._database = database
         self._sender = sender
@@ -84,16 +85,20 @@ class _Mailer:
                 return
         try:
             outcome = self._attempt(confirmation, now)
-        except SyndicateError:
+        except RelayError:
             with self._database.write() as session:
                 confirmations.release(session, confirmation.id, holder=self._holder)
             raise
+        except Exception as error:  # noqa: BLE001 - one mail that cannot be made must not stop the others
+            self._log(f"confirmation mail {confirmation.id} could not be made and is tried again later: {error}")
+            outcome = Outcome(kind=OutcomeKind.DEFERRED, text=f"not made: {type(error).__name__}", relay="")
         self._record(confirmation, outcome)
 
     def _attempt(self, confirmation: DueConfirmation, now: datetime) -> Outcome:
         try:
             envelope = self._envelope(confirmation, now)
-        except (AddressError, HeaderError) as error:
+        except (AddressError, HeaderError, UnknownNameError) as error:
+            # UnknownNameError: its digest is no longer configured.
             return Outcome(kind=OutcomeKind.REJECTED, text=str(error), relay=self._sender.label)
         if self._connection is None or not self._connection.usable:
             self.close()

@@ -10,22 +10,13 @@ from datetime import datetime
 from syndicate.errors import SyndicateError
 from syndicate.model import DeliveryState, Envelope
 from syndicate.pipeline.deliver.connections import Crew, Rules, states_of
-from syndicate.pipeline.deliver.ledger import Ledger
+from syndicate.pipeline.deliver.ledger import Holder, Ledger
 from syndicate.pipeline.deliver.protocols import Sender
-from syndicate.store.deliveries import Result, Task, next_due, take_over
+from syndicate.store.deliveries import Result, Task, oldest_due
+from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database
-from syndicate.store.holders import dead_holders, register_holder, remove_holder
+from syndicate.store.holders import register_holder, remove_holder
 from syndicate.store.issues import finish_issues
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """This process as a sender. ``alone``: a lock proves that no other process sends from this database (SQLite)."""
-
-    name: str
-    host: str
-    pid: int
-    alone: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,11 +59,11 @@ def deliver(
     now = clock()
     with database.write() as session:
         register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
-        dead = None if holder.alone else dead_holders(session, now)
-        result.taken_over = take_over(session, dead=dead, alive=holder.name, policy=rules.in_doubt, now=now)
+        result.taken_over = take_over(session, me=holder.name, alone=holder.alone, policy=rules.in_doubt, now=now)
     ledger = Ledger(
         database,
-        holder=holder.name,
+        holder=holder,
+        policy=rules.in_doubt,
         clock=clock,
         stop=stop,
         issues=issues,
@@ -100,5 +91,5 @@ def deliver(
 
 def _something_due(database: Database, now: datetime) -> bool:
     with database.read() as session:
-        due_at = next_due(session)
+        due_at = oldest_due(session)
     return due_at is not None and due_at <= now

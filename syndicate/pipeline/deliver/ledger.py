@@ -12,9 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
+
+from sqlmodel import Session
 
 from syndicate.errors import StoreError, SyndicateError
 from syndicate.store.deliveries import Result, Task, mark_started, record, release, take
+from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database
 from syndicate.store.holders import touch_holder
 
@@ -23,6 +27,16 @@ LAST_TRIES = 6.0
 RETRY_EVERY = 0.5
 # Well below the time after which others take a silent process for dead (``store/holders.DEAD_AFTER``).
 TOUCH_EVERY = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """This process as a sender. ``alone``: a lock proves that no other process sends from this database (SQLite)."""
+
+    name: str
+    host: str
+    pid: int
+    alone: bool
 
 
 class LostHoldError(SyndicateError):
@@ -46,7 +60,8 @@ class Ledger:
         self,
         database: Database,
         *,
-        holder: str,
+        holder: Holder,
+        policy: Literal["ask", "resend", "skip"],
         clock: Callable[[], datetime],
         stop: threading.Event,
         issues: Sequence[int] | None,
@@ -57,6 +72,7 @@ class Ledger:
         """``may_take`` raises what must stop sending (a full disk); ``recorded`` hears of committed outcomes."""
         self._database = database
         self._holder = holder
+        self._policy = policy
         self._clock = clock
         self._stop = stop
         self._issues = issues
@@ -77,7 +93,9 @@ class Ledger:
         """
         request = _Request(results, put_back, want)
         self._requests.put(request)
-        request.done.wait()
+        while not request.done.wait(1):
+            if not self._thread.is_alive():
+                raise StoreError("the thread that writes the ledger ended; what was sending stands in doubt")
         if request.error is not None:
             raise request.error
         return request.tasks
@@ -112,10 +130,9 @@ class Ledger:
     def _touch(self) -> None:
         try:
             with self._database.write() as session:
-                touch_holder(session, self._holder, self._clock())
-        except StoreError as error:
+                self._show_life(session, self._clock())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the threads that wait for this one must go on
             self._log(f"no sign of life could be written: {error}")
-        self._touched = time.monotonic()
 
     def _gather(self, first: _Request) -> tuple[list[_Request], bool]:
         batch = [first]
@@ -140,11 +157,10 @@ class Ledger:
                 self._may_take()
             except SyndicateError as error:
                 refusal, want = error, 0
-        tasks = self._write(results, put_back, want)
+        _deal(self._write(results, put_back, want), batch)
         self._recorded(results)
         if refusal is not None:
             raise refusal
-        _deal(tasks, batch)
 
     def _write(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
         deadline: float | None = None
@@ -165,23 +181,32 @@ class Ledger:
     def _transaction(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
         now = self._clock()
         with self._database.write() as session:
-            recorded = record(session, results, holder=self._holder, now=now)
-            released = release(session, put_back, holder=self._holder) if put_back else 0
+            recorded = record(session, results, holder=self._holder.name, now=now)
+            released = release(session, put_back, holder=self._holder.name) if put_back else 0
             lost = len(results) + len(put_back) - recorded - released
-            if lost:
-                raise LostHoldError(
-                    f"{lost} deliveries were taken over by another process "
-                    "while this one was sending; it stops. They stand in doubt: see `syndicate issues list`."
-                )
-            tasks = take(session, holder=self._holder, now=now, limit=want, issues=self._issues) if want else []
+            want = 0 if lost else want
+            tasks = take(session, holder=self._holder.name, now=now, limit=want, issues=self._issues) if want else []
             fresh = {task.issue_id for task in tasks} - self._started
             if fresh:
                 mark_started(session, fresh, now)
             if time.monotonic() - self._touched > TOUCH_EVERY:
-                touch_holder(session, self._holder, now)
-                self._touched = time.monotonic()
+                self._show_life(session, now)
         self._started |= fresh
+        if lost:
+            # After the commit: the outcomes that were still this process's own are known and must not be lost.
+            raise LostHoldError(
+                f"{lost} deliveries were taken over by another process while this one was sending; it stops. "
+                "They stand in doubt: see `syndicate issues list`."
+            )
         return tasks
+
+    def _show_life(self, session: Session, now: datetime) -> None:
+        touch_holder(session, self._holder.name, now)
+        self._touched = time.monotonic()
+        if not self._holder.alone:
+            taken = take_over(session, me=self._holder.name, alone=False, policy=self._policy, now=now)
+            if taken:
+                self._log(f"{taken} deliveries of a process that died: in doubt, or queued again (delivery.in_doubt)")
 
 
 def _deal(tasks: list[Task], batch: list[_Request]) -> None:

@@ -59,11 +59,27 @@ class CohortRow(SQLModel, table=True):
     """
 
     __tablename__ = "cohorts"
+    __table_args__ = (
+        # Each subscription finds its cohort here: without it, 20,000 subscriptions in 1,000 cohorts took SQLite 16.5 s.
+        # PostgreSQL joins by hash and refuses index entries over 2,704 bytes, which a long carry is: there it is empty.
+        Index(
+            "ix_cohorts_match",
+            "issue_id",
+            "topics",
+            "cursor",
+            "carry",
+            "first",
+            "joined_seq",
+            "language",
+            postgresql_where=text("false"),
+        ),
+    )
     id: int | None = Field(default=None, primary_key=True)
     issue_id: int = reference("issues.id", index=True)
     edition_id: int = reference("editions.id", index=True)
     cursor: int
     first: bool
+    joined_seq: int = 0
     topics: Any = json_field()
     carry: Any = json_field("[]")
     language: str  # the subscribers' own choice, "" = none
@@ -87,17 +103,26 @@ class DeliveryRow(SQLModel, table=True):
             sqlite_where=text("state = 'sending'"),
             postgresql_where=text("state = 'sending'"),
         ),
+        Index(
+            "ix_deliveries_undecided",
+            "issue_id",
+            sqlite_where=text("state = 'in_doubt' AND NOT resolved"),
+            postgresql_where=text("state = 'in_doubt' AND NOT resolved"),
+        ),
         NEVER_REUSED,
     )
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
     issue_id: int = reference("issues.id")
     edition_id: int | None = reference("editions.id", ondelete="SET NULL", optional=True)
-    cohort_id: int | None = reference("cohorts.id", ondelete="SET NULL", optional=True)
+    # No foreign key: a cohort goes only after its last delivery, and each that went would be looked for in all rows
+    # (20 cohorts over 200,000 rows: 1.6 s). Editions go with their issue alone, so their key costs nothing there.
+    cohort_id: int | None = None
     subscriber_id: int | None = reference("subscribers.id", ondelete="SET NULL", optional=True)
     state: str
     reason: str | None = None
     attempts: int = 0
     due_at: datetime = time_field()
+    first_marked_at: datetime | None = time_field(optional=True)  # the first attempt: what give_up_after counts from
     holder: str | None = None
     marked_at: datetime | None = time_field(optional=True)
     finished_at: datetime | None = time_field(optional=True)

@@ -33,7 +33,7 @@ class SubscriberRow(SQLModel, table=True):
 
 
 class SubscriptionRow(SQLModel, table=True):
-    """One subscriber's subscription to one digest; see ``model.Subscription`` for cursor, first, topics and carry."""
+    """One subscriber's subscription to one digest; see ``model.Subscription`` for what decides about its articles."""
 
     __tablename__ = "subscriptions"
     __table_args__ = (
@@ -41,6 +41,8 @@ class SubscriptionRow(SQLModel, table=True):
         one_of("state", SubscriptionState, "ck_subscriptions_state"),
         one_of("frequency", Frequency, "ck_subscriptions_frequency"),
         CheckConstraint("cursor >= 0", name="ck_subscriptions_cursor"),
+        # Two ways to say "looks back no longer" would make two cohorts of one.
+        CheckConstraint("joined_seq = 0 OR first", name="ck_subscriptions_joined_seq"),
         Index("ix_subscriptions_due", "digest", "state", "frequency", "cursor"),
         NEVER_REUSED,
     )
@@ -52,6 +54,7 @@ class SubscriptionRow(SQLModel, table=True):
     topics: Any = json_field('{"*":0}')
     cursor: int = 0
     first: bool = True
+    joined_seq: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     carry: Any = json_field("[]")
     created_at: datetime = time_field()
     confirmed_at: datetime | None = time_field(optional=True)

@@ -28,9 +28,9 @@ INSERT INTO subscribers (id, email, email_key, email_hash, domain, name, languag
 INSERT INTO subscribers (id, email, email_key, email_hash, domain, name, language, timezone, created_at) VALUES (2, 'bo@reader.example', 'bo@reader.example', 'h2', 'reader.example', '', NULL, NULL, '2026-11-02 08:00:00.000000');
 INSERT INTO subscribers (id, email, email_key, email_hash, domain, name, language, timezone, created_at) VALUES (5, 'cy@harbour.example', 'cy@harbour.example', 'h5', 'harbour.example', 'Cy', NULL, NULL, '2026-11-03 08:00:00.000000');
 
-INSERT INTO subscriptions (id, subscriber_id, digest, state, frequency, topics, cursor, first, carry, created_at, confirmed_at, unsubscribed_at) VALUES (1, 1, 'morning', 'confirmed', 'daily', '{"*":0}', 2, FALSE, '[1]', '2026-11-01 08:00:00.000000', '2026-11-01 08:10:00.000000', NULL);
-INSERT INTO subscriptions (id, subscriber_id, digest, state, frequency, topics, cursor, first, carry, created_at, confirmed_at, unsubscribed_at) VALUES (2, 2, 'morning', 'unconfirmed', 'weekly', '{"port":0}', 0, TRUE, '[]', '2026-11-02 08:00:00.000000', NULL, NULL);
-INSERT INTO subscriptions (id, subscriber_id, digest, state, frequency, topics, cursor, first, carry, created_at, confirmed_at, unsubscribed_at) VALUES (3, 5, 'morning', 'unsubscribed', 'instant', '{"*":0}', 1, FALSE, '[]', '2026-11-03 08:00:00.000000', '2026-11-03 08:01:00.000000', '2026-11-10 08:00:00.000000');
+INSERT INTO subscriptions (id, subscriber_id, digest, state, frequency, topics, cursor, first, joined_seq, carry, created_at, confirmed_at, unsubscribed_at) VALUES (1, 1, 'morning', 'confirmed', 'daily', '{"*":0}', 2, FALSE, 0, '[1]', '2026-11-01 08:00:00.000000', '2026-11-01 08:10:00.000000', NULL);
+INSERT INTO subscriptions (id, subscriber_id, digest, state, frequency, topics, cursor, first, joined_seq, carry, created_at, confirmed_at, unsubscribed_at) VALUES (2, 2, 'morning', 'unconfirmed', 'weekly', '{"port":0}', 0, TRUE, 2, '[]', '2026-11-02 08:00:00.000000', NULL, NULL);
+INSERT INTO subscriptions (id, subscriber_id, digest, state, frequency, topics, cursor, first, joined_seq, carry, created_at, confirmed_at, unsubscribed_at) VALUES (3, 5, 'morning', 'unsubscribed', 'instant', '{"*":0}', 1, FALSE, 0, '[]', '2026-11-03 08:00:00.000000', '2026-11-03 08:01:00.000000', '2026-11-10 08:00:00.000000');
 
 INSERT INTO consent_events (id, subscription_id, event, at, via, detail) VALUES (1, 1, 'subscribed', '2026-11-01 08:00:00.000000', 'page', '{"words":"I want the Morning Courier"}');
 INSERT INTO consent_events (id, subscription_id, event, at, via, detail) VALUES (2, 1, 'confirmed', '2026-11-01 08:10:00.000000', 'mail', '{}');
@@ -49,7 +49,7 @@ INSERT INTO issues (id, digest, period, state, reason, subject, max_seq, recipie
 INSERT INTO editions (id, issue_id, key, language, subject, articles, message, recipients, composed_at) VALUES (1, 1, 'e1', 'en', 'Morning Courier: The old crane''s last lift', '[{"id":1,"role":"full","version":1}]', X'5375626A6563743A20C3A90D0A0D0A00FF', 2, '2026-11-19 07:30:00.000000');
 INSERT INTO editions (id, issue_id, key, language, subject, articles, message, recipients, composed_at) VALUES (2, 3, 'e1', 'en', 'An old week', '[]', NULL, 9, '2024-11-11 07:30:00.000000');
 
-INSERT INTO cohorts (id, issue_id, edition_id, cursor, first, topics, carry, language, left_over, recipients) VALUES (1, 1, 1, 0, TRUE, '{"*":0}', '[]', 'en', '[1]', 2);
+INSERT INTO cohorts (id, issue_id, edition_id, cursor, first, joined_seq, topics, carry, language, left_over, recipients) VALUES (1, 1, 1, 0, TRUE, 1, '{"*":0}', '[]', 'en', '[1]', 2);
 
 INSERT INTO deliveries (id, issue_id, edition_id, cohort_id, subscriber_id, state, reason, attempts, due_at, holder, marked_at, finished_at, relay, reply_code, reply, resolved) VALUES (1, 1, 1, 1, 1, 'accepted', NULL, 1, '2026-11-19 07:30:00.000000', 'host/1/x', '2026-11-19 07:30:01.000000', '2026-11-19 07:30:02.000000', '127.0.0.1:25', 250, '2.0.0 queued as 9F', FALSE);
 INSERT INTO deliveries (id, issue_id, edition_id, cohort_id, subscriber_id, state, reason, attempts, due_at, holder, marked_at, finished_at, relay, reply_code, reply, resolved) VALUES (2, 1, NULL, NULL, NULL, 'suppressed', 'hard_bounce', 0, '2026-11-19 07:30:00.000000', NULL, NULL, '2026-11-19 07:30:00.000000', NULL, NULL, NULL, FALSE);

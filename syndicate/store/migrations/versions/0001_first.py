@@ -247,6 +247,7 @@ def upgrade() -> None:
         sa.Column("topics", sa.Text(), server_default='{"*":0}', nullable=False),
         sa.Column("cursor", sa.Integer(), nullable=False),
         sa.Column("first", sa.Boolean(), nullable=False),
+        sa.Column("joined_seq", sa.Integer(), server_default="0", nullable=False),
         sa.Column("carry", sa.Text(), server_default="[]", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
@@ -254,6 +255,7 @@ def upgrade() -> None:
         sa.CheckConstraint("frequency IN ('instant', 'daily', 'weekly', 'monthly')", name="ck_subscriptions_frequency"),
         sa.CheckConstraint("state IN ('unconfirmed', 'confirmed', 'unsubscribed')", name="ck_subscriptions_state"),
         sa.CheckConstraint("cursor >= 0", name="ck_subscriptions_cursor"),
+        sa.CheckConstraint("joined_seq = 0 OR first", name="ck_subscriptions_joined_seq"),
         sa.ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("subscriber_id", "digest", name="uq_subscriptions_subscriber_digest"),
@@ -267,6 +269,7 @@ def upgrade() -> None:
         sa.Column("edition_id", sa.Integer(), nullable=False),
         sa.Column("cursor", sa.Integer(), nullable=False),
         sa.Column("first", sa.Boolean(), nullable=False),
+        sa.Column("joined_seq", sa.Integer(), nullable=False),
         sa.Column("topics", sa.Text(), server_default="{}", nullable=False),
         sa.Column("carry", sa.Text(), server_default="[]", nullable=False),
         sa.Column("language", sa.String(), nullable=False),
@@ -278,6 +281,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_cohorts_edition_id", "cohorts", ["edition_id"])
     op.create_index("ix_cohorts_issue_id", "cohorts", ["issue_id"])
+    op.create_index(
+        "ix_cohorts_match",
+        "cohorts",
+        ["issue_id", "topics", "cursor", "carry", "first", "joined_seq", "language"],
+        postgresql_where=sa.text("false"),
+    )
     op.create_table(
         "confirmations",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -322,6 +331,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_marked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("holder", sa.String(), nullable=True),
         sa.Column("marked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -334,7 +344,6 @@ def upgrade() -> None:
             name="ck_deliveries_state",
         ),
         sa.CheckConstraint("attempts >= 0", name="ck_deliveries_attempts"),
-        sa.ForeignKeyConstraint(["cohort_id"], ["cohorts.id"], ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["issue_id"], ["issues.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"], ondelete="SET NULL"),
@@ -349,6 +358,13 @@ def upgrade() -> None:
         ["holder"],
         sqlite_where=sa.text("state = 'sending'"),
         postgresql_where=sa.text("state = 'sending'"),
+    )
+    op.create_index(
+        "ix_deliveries_undecided",
+        "deliveries",
+        ["issue_id"],
+        sqlite_where=sa.text("state = 'in_doubt' AND NOT resolved"),
+        postgresql_where=sa.text("state = 'in_doubt' AND NOT resolved"),
     )
     op.create_index("ix_deliveries_subscriber", "deliveries", ["subscriber_id"])
 
