@@ -83,7 +83,7 @@ def test_overflow() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"withdrawn_at": NOW}, {"expires_at": NOW}])
-def test_what_may_not_be_shown_is_not_chosen_even_when_carried(fields: dict[str, datetime]) -> None:
+def test_what_may_not_be_shown_is_not_chosen_even_when_carried(fields: dict[str, Any]) -> None:
     offer = Offer([outline(1, **fields)])
     assert not choose(offer, regular(), Digest(), now=NOW).wanted
     assert not choose(offer, regular(1, carry=(101,)), Digest(), now=NOW).wanted
