@@ -22,8 +22,10 @@ from syndicate.errors import ArticleError, SourceError
 from syndicate.io.sources import Known, Reading
 from syndicate.model import ArticleContent, ItemProblem, PollResult, SourceItem
 from syndicate.store import mirror, sources
+from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
 from syndicate.store.sources import ItemRecord
+from syndicate.store.subscribers import count_as_before
 
 # Part of the recipe below: raise it when normalising changes what readers see, so that all articles are read anew.
 _NORMALISER = 1
@@ -80,6 +82,10 @@ def ingest(
         if taker.released:
             sources.retry_problems(session, source.name)
         sources.polled(session, source.name, state={"recipe": recipe, "reader": reading.state}, now=now)
+        if not kept:
+            # The first reading of a source is its archive: for readers who wait for their first issue it was there
+            # before them, so that issue looks back into it and no further.
+            count_as_before(session, highest_seq(session))
         problems = sources.problems_of(session, source.name)
     return taker.result(seen=reading.seen, problems=problems)
 

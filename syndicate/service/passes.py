@@ -51,8 +51,7 @@ def poll_source(services: Services, source: Source) -> PollResult:
 def build_feeds(services: Services, names: Sequence[str] = ()) -> list[FeedResult]:
     """Number what has become publishable, then write the documents that changed."""
     now = services.clock()
-    with services.database.write() as session:
-        number_due(session, now)
+    services.database.repeat(lambda session: number_due(session, now))
     results = publish(services.database, services.settings, now, names or None)
     for result in results:
         if result.error:

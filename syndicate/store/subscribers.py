@@ -153,6 +153,13 @@ def add_subscription(
     return subscription_to(session, subscriber_id, digest)
 
 
+def count_as_before(session: Session, seq: int) -> None:
+    """Let articles up to ``seq`` count as published before all who wait for their first issue joined."""
+    session.connection().execute(
+        update(subscriptions).where(subscriptions.c.first, subscriptions.c.joined_seq < seq).values(joined_seq=seq)
+    )
+
+
 def move_subscription(session: Session, before: Subscription, after: Subscription) -> bool:
     """Write what a transition changed, if the subscription still is in the state it was read in. Says whether it was.
 

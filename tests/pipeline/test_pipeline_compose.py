@@ -286,6 +286,7 @@ def test_a_digest_that_waits_for_more_items_than_a_week_has_comes_at_last(
     database: Database, keyring: Keyring, now: datetime
 ) -> None:
     world = World(database, courier(min_items=3), keyring, now)
+    world.poll()  # the first reading would count as the archive
     world.subscriber("ada@example.org")
     for number in range(3):
         world.article(f"a{number}")
@@ -479,3 +480,14 @@ def test_nothing_is_rendered_while_others_wait_for_the_write_lock(
     assert issue is not None
     assert free == [True, True, True]
     assert sorted(articles_of(world, issue.id)) == [1, 2, 3]
+
+
+def test_the_archive_of_a_new_source_is_no_news_for_who_joined_before_it(world: World) -> None:
+    world.subscriber("ada@example.org")
+    for number in range(20):
+        world.article(f"old{number}", age=timedelta(days=30 + number))
+    world.article("fresh", age=timedelta(days=2))
+    world.poll()
+    world.compose()
+    with world.database.read() as session:
+        assert len(session.exec(select(EditionRow)).one().articles) == 1
