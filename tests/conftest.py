@@ -5,6 +5,7 @@ How a PostgreSQL server comes about lives in ``postgres.py``.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -145,3 +146,13 @@ def other_database(request: pytest.FixtureRequest, database: Database) -> Iterat
     """A fresh, migrated database of the other kind than ``database``."""
     with opened(request.getfixturevalue("postgres_url" if database.dialect == "sqlite" else "sqlite_url")) as other:
         yield other
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command run in this process sets the logs up for a process of its own; the next test must not notice."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
