@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -99,7 +98,6 @@ def test_thousands_of_cohorts_are_no_trouble(database: Database, now: datetime) 
     standings = [Standing(cursor=5, first=False, topics={f"t{n % 2000}": 0}) for n in range(6000)]
     with database.write() as session:
         subscribe(session, standings, now)
-    began = time.monotonic()
     with database.write(snapshot=True) as session:
         groups = cohorts(session, "morning", None)
         issue_id = freeze.freeze(
@@ -112,7 +110,6 @@ def test_thousands_of_cohorts_are_no_trouble(database: Database, now: datetime) 
             editions=[one_edition(groups[:500], "a"), one_edition(groups[500:], "b")],
             now=now,
         )
-    assert time.monotonic() - began < 15
     with database.read() as session:
         counted = session.execute(select(col(CohortRow.recipients))).scalars().all()
         assert (len(counted), set(counted)) == (2000, {3})
