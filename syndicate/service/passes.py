@@ -138,7 +138,6 @@ def send(
     *,
     wait: bool,
     stop: threading.Event,
-    started: Callable[[Issue], None] = lambda _issue: None,
     progress: Callable[[int], None] = lambda _count: None,
 ) -> SendResult:
     """Compose an issue now for all confirmed subscriptions, and deliver it; returns when nothing is queued or sending.
@@ -149,7 +148,6 @@ def send(
     issue = compose(services.database, services.renderer, digest, period=manual_key(now), frequencies=None, now=now)
     if issue is None:
         raise AssertionError("a manual issue is stored even when it is skipped")
-    started(issue)
     if issue.state is not IssueState.RUNNING or not wait:
         return SendResult(issue=issue)
     while not stop.is_set():

@@ -79,11 +79,13 @@ def build(ctx: typer.Context, feeds: FeedNames = None, as_json: JsonOption = Fal
 
 def list_feeds(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """List the configured feeds with their addresses."""
+    from syndicate.core.feeds import feed_title
+
     call = invocation(ctx, as_json)
     found = [
         {
             "feed": name,
-            "title": feed.title or call.settings.site.title,
+            "title": feed_title(call.settings, name),
             "addresses": [f"{call.settings.service.public_url}/feeds/{name}/{each.file_name}" for each in feed.formats],
         }
         for name, feed in call.settings.feed.items()

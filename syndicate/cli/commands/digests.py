@@ -128,18 +128,15 @@ def _test(call: Invocation, digest: str, address: str) -> None:
 
 
 def _send(call: Invocation, digest: str, *, wait: bool) -> None:
-    from syndicate.model import Issue
     from syndicate.service import passes
     from syndicate.service.stopping import stop_on_signal
 
-    with call.services() as services, stop_on_signal() as stop:
-        total: list[int] = []
-
-        def started(issue: Issue) -> None:
-            total.append(issue.counts.queued)
-
-        with call.output.progress(f"sending {digest}") as advance:
-            result = passes.send(services, digest, wait=wait, stop=stop, started=started, progress=advance)
+    with (
+        call.services() as services,
+        stop_on_signal() as stop,
+        call.output.progress(f"sending {digest}") as advance,
+    ):
+        result = passes.send(services, digest, wait=wait, stop=stop, progress=advance)
     call.output.document(issue_document(result.issue))
     call.output.text(issue_line(result.issue))
     if result.stopped_by is not None:
@@ -178,7 +175,8 @@ def deliver(
         }
     )
     done = ", ".join(f"{count} {state}" for state, count in result.outcomes.items())
-    call.output.text(done or "nothing was due")
+    if done or result.stopped_by is None:
+        call.output.text(done or "nothing was due")
     if result.taken_over:
         call.output.text(f"{result.taken_over} deliveries of a process that died: see `syndicate issues list`")
     if result.stopped_by is not None:
