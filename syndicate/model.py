@@ -163,7 +163,10 @@ class ItemProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollResult:
-    """What one poll of one source did; ``error`` when the source as a whole could not be read."""
+    """What one poll of one source did; ``error`` when the source as a whole could not be read.
+
+    ``problems`` were not taken; ``warnings`` were, and are perhaps not as they were meant.
+    """
 
     source: str
     seen: int = 0
@@ -172,6 +175,7 @@ class PollResult:
     withdrawn: int = 0
     error: str | None = None
     problems: tuple[ItemProblem, ...] = ()
+    warnings: tuple[ItemProblem, ...] = ()
 
     @property
     def changed(self) -> bool:

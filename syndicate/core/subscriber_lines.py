@@ -9,6 +9,7 @@ import csv
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
 
@@ -136,6 +137,12 @@ def _parse(text: str, delimiter: str) -> list[str] | None:
     except csv.Error:
         return None
     return parsed[0] if len(parsed) == 1 else None
+
+
+def column_hint(title: str) -> str | None:
+    """The column of ours that one with this title was probably meant to be."""
+    found = get_close_matches(title.strip().lower()[:64], COLUMNS, n=1, cutoff=0.75)
+    return found[0] if found else None
 
 
 def read_header(record: Record | None) -> Header:

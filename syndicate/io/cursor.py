@@ -17,6 +17,8 @@ _SAMPLE = 50  # one row in so many is looked at for its time
 _STEPS = 8  # marks that are kept within one overlap
 _MILLISECONDS = 1e11  # as seconds since 1970 this would be the year 5138
 _NEAR = timedelta(days=2)
+_ZONES = timedelta(hours=15)  # a time without a zone, written where clocks are furthest ahead, lies less before ours
+_EPOCHS = (946_684_800, 7_258_118_400)  # seconds since 1970 of the years 2000 and 2200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Progress:
     ``settled`` and nothing below it is read again. Until then every reading starts at the last settled value.
 
     Where values are times, a value lying ``overlap`` before the newest one needs no waiting: transactions that began at
-    it have ended. So the second poll of a large table is as cheap as the thousandth.
+    it have ended. So the second poll of a large table is as cheap as the thousandth. A time that has not come yet is
+    never settled, or one row dated 2099 would hide all that is written until then.
     """
 
     def __init__(self, overlap: timedelta, state: Mapping[str, Any] | None = None) -> None:
@@ -51,14 +54,21 @@ class Progress:
         self._old_at = 0
         self._young: deque[tuple[int, datetime, Any]] = deque()
 
-    def saw(self, value: Any, now: datetime) -> None:
-        """Take note of a row's cursor value. To be called for all rows of a reading in the foreign database's order."""
+    def saw(self, value: Any, now: datetime) -> bool:
+        """Take note of a row's cursor value. To be called for all rows of a reading in the foreign database's order.
+
+        Tells whether it is a time so far ahead that no time zone explains it.
+        """
         self._rows += 1
+        ahead = self._ahead(value, now)
+        if ahead > timedelta():
+            return ahead > _ZONES
         self._top = value
         if value in self._positions:
             self._positions[value] = self._rows
         if self._rows % _SAMPLE == 1:
             self._sample(value, now)
+        return False
 
     def finish(self, now: datetime) -> bool:
         """Move on after a complete reading that began at ``now``. Tells whether the settled value is another one."""
@@ -90,13 +100,27 @@ class Progress:
             "marks": [[encode(mark.value), mark.seen_at.isoformat()] for mark in self._marks],
         }
 
+    def _ahead(self, value: Any, now: datetime) -> timedelta:
+        """How far a value lies in the future; nothing for what is no time.
+
+        A number counts as a time by the company it keeps: rows come in order, and the one before was a time gone by.
+        """
+        if isinstance(value, bool | bytes):
+            return timedelta()
+        if isinstance(value, int | float | Decimal):
+            seconds, before = _seconds(value), _seconds(self.settled if self._top is None else self._top)
+            if seconds is None or before is None or before > now.timestamp():
+                return timedelta()
+            return timedelta(seconds=seconds - now.timestamp())
+        moment = as_time(value, now) or _midnight(value)
+        return moment - now if moment is not None else timedelta()
+
     def _sample(self, value: Any, now: datetime) -> None:
         moment = as_time(value, now)
         if moment is None:
             return
         self._young.append((self._rows, moment, value))
-        # The reference is never later than now: one row dated 2099 must not make everything else old.
-        old_enough = min(moment, now) - self.overlap
+        old_enough = moment - self.overlap
         while self._young and self._young[0][1] <= old_enough:
             self._old_at, at, of = self._young.popleft()
             self._old = Mark(of, at)
@@ -124,6 +148,28 @@ def as_time(value: Any, now: datetime) -> datetime | None:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _seconds(value: Any) -> float | None:
+    """Read a number as seconds since 1970 if it gives a date of this age or the next."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    if seconds > _MILLISECONDS:
+        seconds /= 1000
+    return seconds if _EPOCHS[0] <= seconds <= _EPOCHS[1] else None
+
+
+def _midnight(value: Any) -> datetime | None:
+    """Read a bare date as the beginning of its day."""
+    try:
+        day = date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2026-11-22") else value
+    except ValueError:
+        return None
+    return datetime.combine(day, time(), UTC) if isinstance(day, date) and not isinstance(day, datetime) else None
 
 
 def encode(value: Any) -> Any:

@@ -15,11 +15,12 @@ from typing import Any
 from sqlalchemy import Row, RowMapping
 
 from syndicate.config.sources import DatabaseSource
+from syndicate.core.article.fields import shown
 from syndicate.errors import SourceError
 from syndicate.io.cursor import Progress, encode
 from syndicate.io.foreign_table import CURSOR, ForeignTable, open_table
 from syndicate.io.sources import Known, Reading, item_name
-from syndicate.model import SourceItem
+from syndicate.model import ItemProblem, SourceItem
 
 _MAX_TIES = 500  # rows at the settled cursor value that are read again at every poll; more are not
 _NO_ID = "(no id)"
@@ -95,14 +96,19 @@ class DatabaseReader:
     def _read_by_cursor(self, one_pass: _Pass, reading: Reading, state: dict[str, Any]) -> _Pages:
         table, now = one_pass.table, one_pass.now
         progress = Progress(self.settings.overlap, state.get("progress"))
+        ahead: list[tuple[Any, Any]] = []
         try:
             for rows in table.pages_from(progress.settled, strict=progress.strict):
                 for row in rows:
-                    progress.saw(row._mapping[CURSOR], now)  # noqa: SLF001 - the public name of Row's mapping
+                    value = row._mapping[CURSOR]  # noqa: SLF001 - the public name of Row's mapping
+                    if progress.saw(value, now):
+                        ahead.append((row.id, value))
                 yield self._changed(rows, one_pass)
             if progress.finish(now):
                 progress.strict = table.more_than(_MAX_TIES, progress.settled)
             kept = {"progress": progress.state()}
+            if ahead:
+                reading.warnings.append(self._ahead(ahead))
         except TypeError as error:
             raise SourceError(f"{table.label}: column {self.settings.cursor!r} cannot be a cursor: {error}") from error
         last = state.get("full_at")
@@ -112,6 +118,15 @@ class DatabaseReader:
         for rows in table.by_ids(wanted):
             yield self._changed(rows, one_pass)
         return (yield from self._end_full_pass(one_pass, reading, state, there)) | kept
+
+    def _ahead(self, rows: list[tuple[Any, Any]]) -> ItemProblem:
+        (first, value), more = rows[0], len(rows) - 1
+        others = f" (and of {more} more)" if more else ""
+        return ItemProblem(
+            item=_item(first),
+            error=f"its {self.settings.cursor}{others} lies in the future: {value}; such rows are read again at every "
+            "poll until that time has come. Correct the date there",
+        )
 
     def _compare(self, one_pass: _Pass) -> tuple[list[Any], set[str]]:
         """Look through all ids: which rows were missed (unknown, another cursor value, none), which items are there."""
@@ -151,6 +166,10 @@ class DatabaseReader:
     def _changed(self, rows: Iterable[Row[Any]], one_pass: _Pass) -> list[SourceItem]:
         """Turn rows into items, without those that are known as they are. Of two rows with one id the first counts."""
         found = [(_item(row.id), self._stamp(row), row) for row in rows]
+        if len({item for item, _, _ in found}) < len(found):
+            # A database gives rows that are alike in id and cursor in any order: the choice must not hang on that.
+            order: dict[tuple[str, str], int] = {}
+            found.sort(key=lambda each: (order.setdefault((each[0], each[1].rpartition(":")[0]), len(order)), each[1]))
         known = one_pass.known.some([name for item, _, _ in found for name in (item, _second(item))])
         items: list[SourceItem] = []
         for item, stamp, row in found:
@@ -160,12 +179,14 @@ class DatabaseReader:
                 one_pass.second.add(second)
                 continue
             # Seen twice: two rows, or one row that was changed, and so moved along the cursor, while we read.
-            if first not in (None, stamp) and sum(len(page) for page in one_pass.table.by_ids([row.id])) > 1:
-                one_pass.second.add(second)
-                items.append(
-                    SourceItem(item=second, stamp=stamp, error=f"a second row has the id {item!r}; the first counts")
-                )
-                continue
+            if first not in (None, stamp):
+                twins = [twin for page in one_pass.table.by_ids([row.id]) for twin in page]
+                if len(twins) > 1:
+                    one_pass.second.add(second)
+                    counts = next((f", {shown(twin.title)}," for twin in twins if self._stamp(twin) == first), "")
+                    error = f"a second row has the id {item!r}: {shown(row.title)}; the first{counts} counts"
+                    items.append(SourceItem(item=second, stamp=stamp, error=error))
+                    continue
             one_pass.seen[item] = stamp
             if first != stamp and known.get(item) != stamp:
                 items.append(self._source_item(item, stamp, row._mapping))  # noqa: SLF001 - see above

@@ -1,8 +1,13 @@
-"""Splits a file into front matter (YAML between lines of "---") and body; exact about what is wrong there."""
+"""Splits a file into front matter and body: YAML between "---", TOML between "+++", JSON in braces; exact about faults.
+
+What the fields mean is decided in ``core/article``.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 from typing import Any
 
 import yaml
@@ -14,6 +19,12 @@ from syndicate.errors import ArticleError
 MAX_FRONT_MATTER = 64 * 1024  # characters
 MAX_DEPTH = 20
 _HANDLER = YAMLHandler()  # its loader is libyaml's safe one: 20 times faster than the one in Python
+_TOML = re.compile(r"\+{3,}[ \t]*\n")
+_TOML_END = re.compile(r"^\+{3,}[ \t]*$", re.MULTILINE)
+# A key of so many parts costs tomllib the square of their number, in memory too.
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){20}""")
+_JSON = re.compile(r"\{\s*(?:\"[^\"\n]*\"\s*:|\}\s*\n)")
+_FIELD_LINE = re.compile(r"[ \t#]|- |[^\s:=][^:=]*[:=]|[\]}]")  # what a line of front matter may look like
 _REFERENCE = re.compile(r"(?:^|[\s\[{,:-])[&*][^\s,\[\]{}]", re.MULTILINE)
 
 
@@ -24,17 +35,23 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     to gigabytes, and no article needs one.
     """
     text = clean_text(text)  # YAML refuses whole files for one control character
-    if not _HANDLER.detect(text):
-        return {}, text
+    if _HANDLER.detect(text):
+        return _split_yaml(text)
+    if _TOML.match(text):
+        return _split_toml(text)
+    if _JSON.match(text):
+        return _split_json(text)
+    return {}, text
+
+
+def _split_yaml(text: str) -> tuple[dict[str, Any], str]:
     head = text[: MAX_FRONT_MATTER + 1000]
     try:
         front, _rest = _HANDLER.split(head)
     except ValueError as error:
-        much = f" within {MAX_FRONT_MATTER // 1024} KB" if len(text) > MAX_FRONT_MATTER else ""
-        raise ArticleError(f'its front matter has no end: a line "---" must close it{much}') from error
+        raise _endless(text, 'a line "---"') from error
     _, body = _HANDLER.split(text)
-    if len(front) > MAX_FRONT_MATTER:
-        raise ArticleError(f"its front matter has {len(front):,} characters; at most {MAX_FRONT_MATTER:,} are taken")
+    _check_size(len(front))
     try:
         _check_events(front)
         fields = _HANDLER.load(front)
@@ -51,6 +68,54 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     if not isinstance(fields, dict):
         raise ArticleError('its front matter must be lines of "name: value"')
     return fields, body
+
+
+def _split_toml(text: str) -> tuple[dict[str, Any], str]:
+    opening = _TOML.match(text)
+    start = opening.end() if opening else 0
+    closing = _TOML_END.search(text, start, MAX_FRONT_MATTER + 1000)
+    if closing is None:
+        raise _endless(text, 'a line "+++"')
+    _check_size(closing.start() - start)
+    front = text[start : closing.start()]
+    if _LONG_KEY.search(front):
+        raise ArticleError("its front matter is nested too deeply")
+    try:
+        # The line end in front makes its lines count as those of the file.
+        return tomllib.loads("\n" + front), text[closing.end() :].removeprefix("\n")
+    except (tomllib.TOMLDecodeError, ValueError, OverflowError, RecursionError) as error:
+        raise ArticleError(f"its front matter is no TOML: {error}") from error
+
+
+def _split_json(text: str) -> tuple[dict[str, Any], str]:
+    head = text[: MAX_FRONT_MATTER + 1000]
+    try:
+        fields, end = json.JSONDecoder().raw_decode(head)
+    except json.JSONDecodeError as error:
+        cut_off = len(head) < len(text) and error.msg.startswith("Unterminated")
+        if cut_off or error.pos >= len(head.rstrip()) - 1:
+            raise _endless(text, 'its last "}"') from error
+        raise ArticleError(f"its front matter is no JSON, line {error.lineno}: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise ArticleError(f"its front matter is no JSON: {error}") from error
+    _check_size(end)
+    return fields, text[end:].lstrip()
+
+
+def _endless(text: str, close: str) -> ArticleError:
+    """Say that front matter has no end, and where it should have been."""
+    if len(text) > MAX_FRONT_MATTER:
+        close += f" within {MAX_FRONT_MATTER // 1024} KB"
+    lines = text[:MAX_FRONT_MATTER].split("\n")
+    other = next((n for n, line in enumerate(lines[1:], 2) if not _FIELD_LINE.match(line)), len(lines))
+    return ArticleError(
+        f"its front matter, begun in line 1, has no end: {close} must close it, it seems in line {other}"
+    )
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_FRONT_MATTER:
+        raise ArticleError(f"its front matter has {size:,} characters; at most {MAX_FRONT_MATTER:,} are taken")
 
 
 def _check_events(front: str) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syndicate.core.article.text import clean_line
-from syndicate.model import SourceItem
+from syndicate.model import ItemProblem, SourceItem
 
+SCAN = "scan"  # the part of a reader's state that stands for the stamps of all its items
 _MAX_ITEM = 500  # characters: an item stands in a unique index, whose entries PostgreSQL limits to 2,700 bytes
 
 
@@ -31,14 +32,20 @@ class Reading:
     Pages hold only items that are new, changed (stamp differs from the known one) or broken for the first time, at most
     a few hundred each. ``removed``: known items that are gone, or None when this reading did not look for them; a
     reader whose items can change their name sets it before the first page, so that a renamed item is not taken for a
-    second one. ``state`` is kept for the reader's next time. A source that cannot be read at all raises SourceError
-    from ``pages``.
+    second one. ``warnings``: what was taken and is not as it should be. ``state`` is kept for the reader's next time. A
+    source that cannot be read at all raises SourceError from ``pages``.
     """
 
     pages: Iterator[list[SourceItem]]
     seen: int = 0
     removed: frozenset[str] | None = None
+    warnings: list[ItemProblem] = field(default_factory=list)
     state: Any = field(default_factory=dict)
+
+    def look_again(self) -> None:
+        """Stamps were reset after this reading: the next one must compare all of them."""
+        if isinstance(self.state, dict):
+            self.state = {name: value for name, value in self.state.items() if name != SCAN}
 
 
 def item_name(place: str) -> str:

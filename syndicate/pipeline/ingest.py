@@ -6,7 +6,7 @@ Readers (``io/``) find what changed, ``core/article`` says what it means, the st
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from syndicate.core.article.change import Change, ChangeKind, decide
 from syndicate.core.article.identity import content_hash, tag_authority
 from syndicate.core.article.normalise import ArticleDefaults, normalise, shifted
 from syndicate.core.article.text import clean_line, cut_text
-from syndicate.errors import ArticleError, SourceError
+from syndicate.errors import ArticleError, SourceError, UnknownNameError
 from syndicate.io.sources import Known, Reading
 from syndicate.model import ArticleContent, ItemProblem, PollResult, SourceItem
 from syndicate.store import mirror, sources
@@ -81,13 +81,32 @@ def ingest(
     with database.write() as session:
         if taker.released:
             sources.retry_problems(session, source.name)
+            reading.look_again()
         sources.polled(session, source.name, state={"recipe": recipe, "reader": reading.state}, now=now)
         if not kept:
             # The first reading of a source is its archive: for readers who wait for their first issue it was there
             # before them, so that issue looks back into it and no further.
             count_as_before(session, highest_seq(session))
         problems = sources.problems_of(session, source.name)
-    return taker.result(seen=reading.seen, problems=problems)
+    return taker.result(seen=reading.seen, problems=problems, warnings=reading.warnings)
+
+
+def withdraw_source(database: Database, name: str, settings: Settings, now: datetime) -> int:
+    """Withdraw all articles of a source that is no longer configured. Returns how many that were.
+
+    Raises UnknownNameError for a source that is configured, or has no articles.
+    """
+    if name in settings.source:
+        raise UnknownNameError(f"source {name!r} is configured; remove its section before its articles are withdrawn")
+    with database.write() as session:
+        left = sources.unconfigured(session, settings.source)
+        if name not in left:
+            known = ", ".join(left) or "none"
+            raise UnknownNameError(
+                f"no articles are left of a source {name!r} that is not configured; there is: {known}"
+            )
+        sources.start_over(session, name)
+        return mirror.withdraw_all(session, name, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,7 @@ class _Taker:
     now: datetime
     shift: timedelta = timedelta()
     taken: int = 0
+    remarks: dict[str, list[str]] = field(default_factory=dict)  # by text: the items that gave cause
     released: bool = False  # a key lost its item: somebody whose claim was refused may have it now
     counts: dict[ChangeKind, int] = field(default_factory=dict)
 
@@ -138,7 +158,14 @@ class _Taker:
                 count = self._withdraw_orphans(session, keys)
             self._count(ChangeKind.WITHDRAWN, count)
 
-    def result(self, *, seen: int, problems: tuple[ItemProblem, ...], error: str | None = None) -> PollResult:
+    def result(
+        self,
+        *,
+        seen: int,
+        problems: tuple[ItemProblem, ...],
+        error: str | None = None,
+        warnings: Iterable[ItemProblem] = (),
+    ) -> PollResult:
         counts = self.counts.get
         return PollResult(
             source=self.name,
@@ -148,11 +175,21 @@ class _Taker:
             withdrawn=counts(ChangeKind.WITHDRAWN, 0),
             error=error,
             problems=problems,
+            warnings=(*warnings, *self._warnings()),
         )
 
+    def _warnings(self) -> Iterator[ItemProblem]:
+        """Each remark once, however many items gave cause for it: a misspelt field is in all files of a template."""
+        for remark, items in self.remarks.items():
+            others = f" (and {len(items) - 1} more like it)" if len(items) > 1 else ""
+            yield ItemProblem(item=items[0], error=_short(remark) + others)
+
     def _prepare(self, item: SourceItem) -> _Candidate:
+        def remark(text: str) -> None:
+            self.remarks.setdefault(text, []).append(item.item)
+
         try:
-            return _Candidate(item, shifted(normalise(item, self.defaults), self.shift))
+            return _Candidate(item, shifted(normalise(item, self.defaults, remark), self.shift))
         except ArticleError as error:
             return _Candidate(item, None, _error_text(error))
 

@@ -86,6 +86,12 @@ def withdraw(session: Session, source: str, keys: Iterable[str], *, now: datetim
     return count
 
 
+def withdraw_all(session: Session, source: str, *, now: datetime) -> int:
+    """Withdraw all articles of a source. Returns how many were not withdrawn yet."""
+    keys = select(articles.c.key).where(articles.c.source == source, articles.c.withdrawn_at.is_(None))
+    return withdraw(session, source, list(session.connection().execute(keys).scalars()), now=now)
+
+
 def _row(change: Change, seq: int | None, revision: int, now: datetime) -> dict[str, Any]:
     content = change.content
     return {

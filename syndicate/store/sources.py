@@ -14,7 +14,7 @@ from sqlmodel import Session, SQLModel
 from syndicate.model import ItemProblem
 from syndicate.store.articles import chunks
 from syndicate.store.statements import upsert
-from syndicate.store.tables import SourceItemRow, SourceRow
+from syndicate.store.tables import ArticleRow, SourceItemRow, SourceRow
 
 sources = SQLModel.metadata.tables[str(SourceRow.__tablename__)]
 items = SQLModel.metadata.tables[str(SourceItemRow.__tablename__)]
@@ -117,6 +117,27 @@ def forget(session: Session, name: str, of: Iterable[str]) -> None:
     """Drop items that are gone."""
     for chunk in chunks(of):
         session.connection().execute(delete(items).where(items.c.source == name, items.c.item.in_(chunk)))
+
+
+def unconfigured(session: Session, configured: Iterable[str]) -> dict[str, int]:
+    """Count the articles, withdrawn ones left out, of each source that the configuration no longer names."""
+    articles = SQLModel.metadata.tables[str(ArticleRow.__tablename__)].c
+    query = (
+        select(articles.source, func.count())
+        .where(articles.withdrawn_at.is_(None), articles.source.not_in(list(configured)))
+        .group_by(articles.source)
+        .order_by(articles.source)
+    )
+    return dict(session.connection().execute(query).all())
+
+
+def start_over(session: Session, name: str) -> None:
+    """Forget all items of a source and how far it was read."""
+    hold(session, name)
+    session.connection().execute(delete(items).where(items.c.source == name))
+    # No recipe is like this one: should the source come back, all of it is read anew.
+    values = {"state": {"recipe": None}, "error": None, "broken_since": None}
+    session.connection().execute(update(sources).where(sources.c.name == name).values(values))
 
 
 def retry_problems(session: Session, name: str) -> None:

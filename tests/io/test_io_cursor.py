@@ -75,6 +75,34 @@ def test_a_row_dated_far_ahead_does_not_make_everything_else_old() -> None:
     assert progress.settled is None or progress.settled <= NOW - OVERLAP
 
 
+@pytest.mark.parametrize(
+    ("past", "ahead"),
+    [
+        (NOW - timedelta(minutes=9), datetime(2099, 1, 1, tzinfo=UTC)),
+        ("2026-11-22 07:51:00", "2099-01-01 00:00:00"),
+        (date(2026, 11, 20), date(2099, 1, 1)),
+        ("2026-11-20", "2099-01-01"),
+        (1_795_000_000, 4_070_908_800),
+        (1_600_000_000_000, 4_070_908_800_000),
+        (Decimal(1_600_000_000), Decimal(4_070_908_800)),
+    ],
+)
+def test_a_time_that_has_not_come_is_never_settled(past: Any, ahead: Any) -> None:
+    state: Any = None
+    for minute in (0, 6, 12, 18):
+        progress = reading(state, [past, ahead], NOW + timedelta(minutes=minute))
+        state = progress.state()
+        assert progress.settled in (None, past)
+    assert progress.settled == past
+
+
+def test_only_what_no_time_zone_explains_is_told() -> None:
+    progress = Progress(OVERLAP)
+    assert not progress.saw("2026-11-22 21:00:00", NOW)
+    assert progress.saw("2026-11-24 21:00:00", NOW)
+    assert not progress.saw(4_000_000_000, NOW)
+
+
 def test_bare_dates_are_no_times() -> None:
     assert reading(None, ["2026-11-01"] * 100 + ["2026-11-22"] * 100, NOW).settled is None
 

@@ -54,6 +54,45 @@ def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "articles")
 
 
+def test_new_files_come_by_name_whatever_the_file_system_lists_first(shelf: Shelf) -> None:
+    names = [f"{letter}/{n}.md" for letter in "qbx" for n in (7, 3, 5)]
+    for name in names:
+        shelf.write(name)
+    assert list(shelf.read()[0]) == sorted(names)
+
+
+def test_an_unchanged_folder_needs_no_known_stamps(shelf: Shelf) -> None:
+    def refuse(*_asked: object) -> dict[str, str]:
+        raise AssertionError("the stamps were read")
+
+    shelf.write("a.md")
+    _, first = shelf.read()
+    again = shelf.reader.read(Known(all=refuse, some=refuse), first.state, NOW)
+    assert [page for page in again.pages if page] == []
+    assert (again.seen, again.removed, again.state) == (1, frozenset(), first.state)
+    shelf.write("b.md")
+    changed = shelf.reader.read(Known(all=lambda: dict(shelf.known), some=refuse), first.state, NOW)
+    assert [item.item for page in changed.pages for item in page] == ["b.md"]
+    again.look_again()
+    with pytest.raises(AssertionError, match="were read"):
+        list(shelf.reader.read(Known(all=refuse, some=refuse), again.state, NOW).pages)
+
+
+def test_a_file_that_went_and_came_back_as_it_was_is_taken(shelf: Shelf) -> None:
+    page = shelf.write("a.md")
+    away = shelf.path / ".away"
+
+    def take_away() -> dict[str, str]:  # after the scan, before the file is opened
+        page.rename(away)
+        return {}
+
+    reading = shelf.reader.read(Known(all=take_away, some=lambda _items: {}), {}, NOW)
+    assert [item for found in reading.pages for item in found] == []
+    away.rename(page)
+    back = shelf.reader.read(Known(all=dict, some=lambda _items: {}), reading.state, NOW)
+    assert [item.item for found in back.pages for item in found] == ["a.md"]
+
+
 def test_new_changed_and_gone(shelf: Shelf) -> None:
     shelf.write("a.md", "---\ntitle: A\ntags: [x]\n---\n*Body*")
     page = shelf.write("deep/er/b.html", "\ufeff<h1>B</h1>")

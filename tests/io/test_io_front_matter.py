@@ -25,6 +25,17 @@ from syndicate.io.front_matter import split_front_matter
         ("---\ntitle: bell\x07\n---\nBody", {"title": "bell"}, "Body"),
         ("---\ntitle: R&D *and* more\n---\n", {"title": "R&D *and* more"}, ""),
         ("", {}, ""),
+        (
+            '+++\ntitle = "T"\ndate = 2026-11-22\n+++\nBody +++\n',
+            {"title": "T", "date": date(2026, 11, 22)},
+            "Body +++",
+        ),
+        ('+++\r\ntitle = "T"\r\n[params]\nx = 1\n+++\r\nBody', {"title": "T", "params": {"x": 1}}, "Body"),
+        ("+++\n+++\nBody", {}, "Body"),
+        ("+++ plus\n", {}, "+++ plus"),
+        ('{\n  "title": "T",\n  "tags": ["a", "b"]\n}\n\nBody {x}', {"title": "T", "tags": ["a", "b"]}, "Body {x}"),
+        ('{"title": "T"}\nBody', {"title": "T"}, "Body"),
+        ("{% raw %} text", {}, "{% raw %} text"),
     ],
 )
 def test_split(text: str, fields: dict[str, object], body: str) -> None:
@@ -36,7 +47,19 @@ def test_split(text: str, fields: dict[str, object], body: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("---\ntitle: T\n", 'a line "---" must close it'),
+        ("---\ntitle: T\n", 'begun in line 1, has no end: a line "---" must close it'),
+        ("---\ntitle: T\ntags:\n  - a\n\nBody\n", "it seems in line 5"),
+        ('+++\ntitle = "T"\n\nBody\n', r'a line "\+\+\+" must close it, it seems in line 3'),
+        ('{\n"title": "T",\n', 'its last "}" must close it'),
+        ('+++\ntitle = "T"\nbad\n+++\n', "no TOML: .*line 3"),
+        ("+++\nd = 2026-13-45\n+++\n", "no TOML"),
+        ("+++\na = " + "[" * 30_000 + "\n+++\n", "no TOML"),
+        ("+++\n" + "a." * 20_000 + "b = 1\n+++\n", "nested too deeply"),
+        ("+++\n" + '"a b" . ' * 8_000 + "b = 1\n+++\n", "nested too deeply"),
+        ("+++\nx = '" + "y" * 70_000 + "'\n+++\n", "within 64 KB"),
+        ('{"title": "T",\n "x": y}\nBody', "no JSON, line 2"),
+        ('{"x": ' + "[" * 30_000 + "1]}\nBody", "no JSON"),
+        ('{"x": "' + "y" * 70_000 + '"}', "within 64 KB"),
         ("---\ntitle: [x\n---\n", "no YAML, line 3"),
         ("---\nfoo: bar\nbad\n  x: y: z\n---\n", "no YAML, line 4"),
         ("---\n- a\n---\n", "must be lines of"),
@@ -56,7 +79,14 @@ def test_what_is_wrong_is_said(text: str, message: str) -> None:
         split_front_matter(text)
 
 
-@given(st.one_of(st.text(st.characters()), st.text("---\n: []{}&*!|>'\"#ab1%@`?,<").map("---\n{}\n---\nbody".format)))
+@given(
+    st.one_of(
+        st.text(st.characters()),
+        st.text("---\n: []{}&*!|>'\"#ab1%@`?,<").map("---\n{}\n---\nbody".format),
+        st.text("=\n: []{}'\"#ab1.,").map("+++\n{}\n+++\nbody".format),
+        st.text('\n: []{}"ab1.,').map('{{"a":{}'.format),
+    )
+)
 def test_any_text_gives_fields_or_an_error(text: str) -> None:
     try:
         fields, body = split_front_matter(text)

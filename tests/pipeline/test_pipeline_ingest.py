@@ -13,11 +13,12 @@ from sqlalchemy import create_engine, text
 
 from syndicate.config import Settings
 from syndicate.config.sections import Selection
+from syndicate.errors import UnknownNameError
 from syndicate.io.database import DatabaseReader
 from syndicate.io.folder import FolderReader
 from syndicate.io.sources import Known, Reading
 from syndicate.model import PollResult, SourceItem
-from syndicate.pipeline.ingest import ingest
+from syndicate.pipeline.ingest import ingest, withdraw_source
 from syndicate.store import sources
 from syndicate.store.articles import highest_revision, highest_seq, newest, number_due
 from syndicate.store.engine import Database
@@ -142,6 +143,44 @@ def test_a_second_file_with_an_id_is_reported_until_the_first_goes(paper: Paper)
     result = paper.poll()
     assert result.problems == ()
     assert paper.articles()["a"].title == "Second"
+
+
+def test_of_two_new_files_with_an_id_the_first_by_name_has_it(paper: Paper) -> None:
+    for name in ("z.md", "m/b.md", "m/a.md", "q.md"):
+        paper.write(name, name, id="x")
+    result = paper.poll()
+    assert paper.articles()["x"].title == "m/a.md"
+    assert {problem.item for problem in result.problems} == {"m/b.md", "q.md", "z.md"}
+    assert all("taken by m/a.md" in problem.error for problem in result.problems)
+
+
+def test_a_misspelt_field_is_told_once_for_all_files(paper: Paper) -> None:
+    for name in ("a.md", "b.md", "c.md"):
+        paper.write(name, "T", categry="port", layout="wide")
+    result = paper.poll()
+    assert [(warning.item, warning.error) for warning in result.warnings] == [
+        ("a.md", "'categry' is not read; did you mean 'category'? (and 2 more like it)")
+    ]
+    assert (result.problems, result.added) == ((), 3)
+
+
+def test_the_articles_of_a_source_that_was_removed_stay_until_they_are_withdrawn(paper: Paper) -> None:
+    paper.write("a.md", "T", id="a")
+    paper.poll()
+    without = Settings.model_validate({"site": {"title": "The Harbour Courier"}})
+    with paper.database.read() as session:
+        assert sources.unconfigured(session, without.source) == {"stories": 1}
+        assert sources.unconfigured(session, paper.settings.source) == {}
+    with pytest.raises(UnknownNameError, match="is configured"):
+        withdraw_source(paper.database, "stories", paper.settings, paper.now)
+    with pytest.raises(UnknownNameError, match="there is: stories"):
+        withdraw_source(paper.database, "storeys", without, paper.now)
+    assert paper.articles().keys() == {"a"}
+    assert withdraw_source(paper.database, "stories", without, paper.now) == 1
+    assert paper.articles() == {}
+    # Configured again, all of it returns under its old numbers.
+    assert paper.poll().updated == 1
+    assert paper.articles()["a"].seq == 1
 
 
 def test_a_broken_file_stops_nothing_and_its_last_good_version_stays(paper: Paper) -> None:

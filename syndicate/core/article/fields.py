@@ -44,7 +44,7 @@ def first(fields: Fields, *names: str) -> Any:
 
 def shown(value: Any) -> str:
     """Show a value in a message: short, even if it is a nest of lists, and without forbidden characters."""
-    return clean_line(reprlib.repr(value))
+    return str(value) if isinstance(value, date | time | Decimal | UUID) else clean_line(reprlib.repr(value))
 
 
 def read_text(value: Any, name: str) -> str:

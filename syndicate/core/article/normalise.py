@@ -5,7 +5,7 @@ What is missing gets the source's defaults; what cannot be taken is an ArticleEr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,8 +27,10 @@ from syndicate.core.article.fields import (
     read_time,
     shown,
 )
+from syndicate.core.article.nesting import NestingError, bare_text
 from syndicate.core.article.sanitise import absolute, sanitise
 from syndicate.core.article.text import clean_line, clean_text, cut_text
+from syndicate.core.article.unread import unread_fields
 from syndicate.errors import ArticleError
 from syndicate.model import ArticleContent, ArticleKind, SourceItem
 
@@ -62,19 +64,26 @@ class ArticleDefaults:
         )
 
 
-def normalise(item: SourceItem, defaults: ArticleDefaults) -> ArticleContent:
+def _nobody(_remark: str) -> None:
+    """For who wants no remarks."""
+
+
+def normalise(item: SourceItem, defaults: ArticleDefaults, remark: Callable[[str], None] = _nobody) -> ArticleContent:
     """Read one item as an article. Times without a zone are in the defaults' zone; the result's are UTC.
 
+    ``remark`` gets what was taken otherwise than it was perhaps meant: a misspelt field, a text without its form.
     Raises ArticleError: too large, no title, no usable id, an address, date, number or word that makes no sense.
     """
     if item.error is not None:
         raise ArticleError(item.error)
     _check_size(item.body, defaults.max_size)
     fields = _fields(item.fields)
+    for hint in unread_fields(fields):
+        remark(hint)
     url = _url(fields, defaults.base)
     base = url or defaults.base
     body = clean_text(item.body)
-    html = sanitise(render_body(body, item.format), base)
+    html = _html(body, item.format, base, remark)
     title = read_line(first(fields, "title"), "title", limit=MAX_LINE) or cut_text(first_heading(html), MAX_LINE)
     if not title:
         raise ArticleError("it has no title: give it one in its front matter or column, or as its first heading")
@@ -106,6 +115,15 @@ def normalise(item: SourceItem, defaults: ArticleDefaults) -> ArticleContent:
         comments_url=absolute(read_text(first(fields, "comments_url"), "comments_url"), base),
         popularity=read_number(first(fields, "popularity"), "popularity"),
     )
+
+
+def _html(body: str, form: str, base: str | None, remark: Callable[[str], None]) -> str:
+    rendered = render_body(body, form)
+    try:
+        return sanitise(rendered, base)
+    except NestingError as error:
+        remark(f"{error}; it was taken as plain text, without its form")
+        return sanitise(render_body(bare_text(rendered), "text"), base)
 
 
 def shifted(content: ArticleContent, by: timedelta) -> ArticleContent:

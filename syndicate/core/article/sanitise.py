@@ -12,6 +12,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import idna
 import nh3
 
+from syndicate.core.article.nesting import bounded, check_depth
 from syndicate.core.article.text import clean_text
 
 SCHEMES = frozenset({"http", "https", "mailto", "tel"})
@@ -71,13 +72,14 @@ def sanitise(html: str, base: str | None) -> str:
     """Clean a fragment of HTML. Relative addresses are joined with ``base``, an absolute one; without it, dropped.
 
     The result holds only tags and attributes of the allow-list, links to http, https, mailto and tel, pictures from
-    http(s) only, and no character that XML forbids.
+    http(s) only, and no character that XML forbids. Raises NestingError for what is nested beyond all measure.
     """
     _base.address = base
     # Unpaired surrogates cannot be handed over; "&#8;" becomes the character itself.
-    cleaned = _CLEANER.clean(clean_text(html))
+    cleaned = _CLEANER.clean(bounded(clean_text(html)))
     if _NUMERIC_REFERENCE in html:
         cleaned = clean_text(cleaned)
+    check_depth(cleaned)
     return _IMAGE_WITHOUT_SOURCE.sub("", cleaned).strip()
 
 
