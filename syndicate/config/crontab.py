@@ -1,4 +1,4 @@
-"""The shape of a crontab line (crontab(5)): five fields, their names and ranges. The core says when it fires."""
+"""Reads a crontab line (crontab(5)): five fields, their names and ranges. When it fires: ``core/crontab.py``."""
 
 from __future__ import annotations
 
@@ -64,8 +64,24 @@ _FIELDS = (
 )
 
 
-def crontab_line(value: str) -> str:
-    """Check a line such as ``0 7 * * mon-fri`` and return it in lower case with single spaces.
+@dataclass(frozen=True, slots=True)
+class Crontab:
+    """A crontab line as numbers. Weekdays count from Sunday, 0 to 6; ``line`` is its text, lower case, single spaces.
+
+    ``either_day``: day of month and day of week are both given, and a day that is one of them will do (crontab(5)).
+    """
+
+    line: str
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    either_day: bool
+
+
+def read_crontab(value: str) -> Crontab:
+    """Read a line such as ``0 7 * * mon-fri``.
 
     Raises ValueError that names the field and what it takes, also for a line that could never fire (30 February).
     """
@@ -73,8 +89,22 @@ def crontab_line(value: str) -> str:
     if len(words) != len(_FIELDS):
         names = ", ".join(field.title for field in _FIELDS)
         raise ValueError(f'expected five fields ({names}) such as "0 7 * * mon-fri"')
-    sets = [field.values(word) for field, word in zip(_FIELDS, words, strict=True)]
-    days, months = sets[2], sets[3]
-    if words[4] == "*" and min(days) > max(_LONGEST[month] for month in months):
+    minutes, hours, days, months, weekdays = (field.values(word) for field, word in zip(_FIELDS, words, strict=True))
+    # "*/2" begins with a star, too: crontab(5) goes by that.
+    either_day = not (words[2].startswith("*") or words[4].startswith("*"))
+    if not either_day and min(days) > max(_LONGEST[month] for month in months):
         raise ValueError("expected a day that the month has: this schedule never comes")
-    return " ".join(words)
+    return Crontab(
+        line=" ".join(words),
+        minutes=minutes,
+        hours=hours,
+        days=days,
+        months=months,
+        weekdays=frozenset(day % _WEEK for day in weekdays),
+        either_day=either_day,
+    )
+
+
+def crontab_line(value: str) -> str:
+    """Check a line and return it in lower case with single spaces. Raises as ``read_crontab``."""
+    return read_crontab(value).line

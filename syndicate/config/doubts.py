@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from syndicate.config.keys import SECTIONS, is_secret, keys_of, later_issue
+from syndicate.config.keys import SECTIONS, is_secret, keys_of
+from syndicate.config.later import later_keys
 from syndicate.config.reading import Reading
-from syndicate.config.sources import FolderSource
+from syndicate.config.settings import Settings
+from syndicate.config.sources import DatabaseSource, FolderSource
 from syndicate.config.values import is_local
 from syndicate.config.wording import Fault, KeyPath
 from syndicate.model import Frequency
@@ -21,19 +23,10 @@ def warnings(reading: Reading) -> list[Fault]:
     return [Fault(fault.path, fault.message, "warning") for fault in faults]
 
 
-def _later_keys(reading: Reading) -> Iterator[Fault]:
-    for name, kind in SECTIONS.items():
-        found = getattr(reading.settings, name)
-        if kind.form == "one":
-            entries: list[tuple[KeyPath, BaseModel]] = [((name,), found)]
-        elif kind.form == "named":
-            entries = [((name, entry), section) for entry, section in found.items()]
-        else:
-            entries = [((name, at), section) for at, section in enumerate(found)]
-        for path, section in entries:
-            for key, field in keys_of(type(section)).items():
-                if later_issue(field) and (section.model_fields_set & {key, f"{key}_"}):
-                    yield Fault((*path, key), "has no effect yet in this version")
+def _keys_without_effect(reading: Reading) -> Iterator[Fault]:
+    for path, missed in later_keys(reading):
+        if not missed:
+            yield Fault(path, "has no effect yet in this version")
 
 
 def _nothing_to_publish(reading: Reading) -> Iterator[Fault]:
@@ -41,17 +34,41 @@ def _nothing_to_publish(reading: Reading) -> Iterator[Fault]:
         yield Fault(("source",), "there is no source, so there will be no articles")
 
 
-def _folders_exist(reading: Reading) -> Iterator[Fault]:
+def _sources_are_there(reading: Reading) -> Iterator[Fault]:
     for name, source in reading.settings.source.items():
         if isinstance(source, FolderSource):
             folder = reading.settings.path(source.path)
-            if not _is_folder(reading, source):
+            if not _is(folder, Path.is_dir):
                 yield Fault(("source", name, "path"), f"there is no folder {folder}")
+        elif isinstance(source, DatabaseSource):
+            file = _sqlite_file(source.url, reading.settings)
+            if file is not None and not _is(file, Path.is_file):
+                yield Fault(("source", name, "url"), f"there is no file {file}")
 
 
-def _is_folder(reading: Reading, source: FolderSource) -> bool:
+def _sqlite_file(url: str, settings: Settings) -> Path | None:
+    """The file behind an address such as ``sqlite:///articles.db``; None for any other."""
+    found = re.fullmatch(r"sqlite(?:\+\w+)?:///(?!file:|:memory:)([^?]+)(?:\?.*)?", url, re.DOTALL)
+    return settings.path(Path(found[1])) if found else None
+
+
+def _folders_are_folders(reading: Reading) -> Iterator[Fault]:
+    settings = reading.settings
+    folders: list[tuple[KeyPath, Path]] = [
+        (("service", "feeds_dir"), settings.service.feeds_dir),
+        (("service", "templates_dir"), settings.service.templates_dir),
+    ]
+    if settings.delivery.transport == "maildir":
+        folders.append((("delivery", "outbox"), settings.delivery.outbox))
+    for path, given in folders:
+        folder = settings.path(given)
+        if _is(folder, Path.exists) and not _is(folder, Path.is_dir):
+            yield Fault(path, f"expected a folder; {folder} is a file")
+
+
+def _is(path: Path, what: Callable[[Path], bool]) -> bool:
     try:
-        return reading.settings.path(source.path).is_dir()
+        return what(path)
     except (OSError, ValueError):  # no permission on the way; a path that cannot be
         return False
 
@@ -92,7 +109,8 @@ def _relays_are_safe(reading: Reading) -> Iterator[Fault]:
             and relay.host not in {"localhost", "127.0.0.1", "::1"}
         ):
             yield Fault(("smtp", at, "tls_type"), "the password goes over the network unencrypted")
-    if reading.settings.smtp and reading.settings.delivery.transport != "smtp":
+    transport = ("delivery", "transport")
+    if reading.settings.smtp and reading.settings.delivery.transport != "smtp" and not reading.is_left_out(transport):
         yield Fault(("smtp",), f"not used, since delivery.transport is {reading.settings.delivery.transport}")
 
 
@@ -147,9 +165,10 @@ def _holds_secret(key: str, written: str) -> bool:
 
 
 _DOUBTS: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
-    _later_keys,
+    _keys_without_effect,
     _nothing_to_publish,
-    _folders_exist,
+    _sources_are_there,
+    _folders_are_folders,
     _footer_address,
     _public_address,
     _bounces_come_back,

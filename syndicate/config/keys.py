@@ -82,6 +82,12 @@ def later_issue(field: FieldInfo) -> str | None:
     return str(extra["later"]) if isinstance(extra, dict) and "later" in extra else None
 
 
+def readers_see(field: FieldInfo) -> bool:
+    """Whether readers would get something else if such a key had its effect: until then a value is an error."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("seen"))
+
+
 def shape(field: FieldInfo) -> Shape:
     """What a key takes."""
     found = shape_of(field.annotation, field.metadata)

@@ -30,6 +30,17 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
 
 def inspect_settings(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list[Problem]]:
     """Read the configuration and report all errors and warnings; no Settings when there is an error."""
+    settings, problems = examine(path, environ)
+    if any(problem.severity == "error" for problem in problems):
+        return None, problems
+    return settings, problems
+
+
+def examine(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list[Problem]]:
+    """The same, with Settings as far as they can be read, so that templates can be looked at beside errors.
+
+    What is wrong is left out of them; there are none when the file cannot be read at all.
+    """
     file = str(path)
     try:
         data, readable = _read(path)
@@ -38,11 +49,13 @@ def inspect_settings(path: Path, environ: Mapping[str, str]) -> tuple[Settings |
     layered = lay_over(data, environ)
     reader = Reader(path.absolute().parent)
     reader.read(layered.data)
+    settings = Settings.model_construct(base=reader.base, **reader.sections)
     reading = Reading(
         given=layered.data,
-        settings=Settings.model_construct(base=reader.base, **reader.sections),
+        settings=settings,
         file_is_public=readable,
         from_environment=frozenset(layered.origins),
+        faults=tuple(reader.faults),
     )
     faults = reader.faults
     told = [fault.path for fault in faults]
@@ -52,9 +65,7 @@ def inspect_settings(path: Path, environ: Mapping[str, str]) -> tuple[Settings |
         Problem(layered.where(fault, file), spelled(fault.path), fault.message, fault.severity) for fault in faults
     ]
     problems.sort(key=lambda problem: problem.severity)
-    if any(problem.severity == "error" for problem in problems):
-        return None, problems
-    return Settings(base=reader.base, **reader.sections), problems
+    return settings, problems
 
 
 def _same_place(path: KeyPath, other: KeyPath) -> bool:

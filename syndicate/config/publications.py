@@ -43,7 +43,7 @@ class Feed(Selection):
     per: tuple[PER, ...] = later((), "B", "Also one feed for each category, author …")
     archive: bool = later(default=False, issue="B", description="Older entries in archive documents (RFC 5005)")
     hub: str | tuple[str, ...] | None = later(None, "B", "WebSub hubs to announce changes to")
-    fold: str | None = later(None, "G", "Show one article of each story")
+    fold: str | None = later(None, "G", "Show one article of each story", seen=True)
 
     @field_validator("formats")
     @classmethod
@@ -98,11 +98,11 @@ class Digest(Selection):
     approval: str = Field(default="none", description='"none": issues leave by themselves; "hold" comes later')
     optin: Literal["double", "single"] = Field(default="double", description="Confirm by mail, or believe the form")
     topics: tuple[str, ...] = Field(default=(), description="Categories or tags that readers may choose from")
-    corrections: str | None = later(None, "D", "How corrections of earlier articles are shown")
-    merge: str | None = later(None, "D", "One mail for several digests of one reader")
-    holidays: tuple[str, ...] = later((), "D", "Days without an issue")
-    grace: Duration | None = later(None, "D", "How long an article may still change before it is taken")
-    blocks: tuple[str, ...] = later((), "G", "Order and choice of the parts of the mail")
+    corrections: str | None = later(None, "D", "How corrections of earlier articles are shown", seen=True)
+    merge: str | None = later(None, "D", "One mail for several digests of one reader", seen=True)
+    holidays: tuple[str, ...] = later((), "D", "Days without an issue", seen=True)
+    grace: Duration | None = later(None, "D", "How long an article may still change before it is taken", seen=True)
+    blocks: tuple[str, ...] = later((), "G", "Order and choice of the parts of the mail", seen=True)
     public: bool = later(default=True, issue="E", description="Show issues in the web archive")
 
     _schedule = field_validator("schedule")(lambda value: value and crontab_line(value))

@@ -5,9 +5,10 @@ Where the data comes from: ``load.py``. What sections mean to each other: ``chec
 
 from __future__ import annotations
 
+import copy
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,14 @@ from syndicate.config.wording import Fault, KeyPath, faults_of, shown, unknown_s
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 # Everything else ends up in a header, a title or a log line.
 _SEVERAL_LINES = frozenset({"description", "postal_address", "query"})
+# For required keys that are missing: values that no rule between keys has anything to say of.
+STAND_IN = "stand-in.invalid"
+_STAND_INS: dict[str, Any] = {
+    "path": ".",
+    "host": STAND_IN,
+    "url": f"postgresql://{STAND_IN}",
+    "columns": {"id": "id", "title": "title"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +42,16 @@ class Reading:
     settings: Settings
     file_is_public: bool
     from_environment: frozenset[KeyPath]
+    faults: Sequence[Fault] = ()
 
     def names(self, section: str) -> list[str]:
         """The names given in a section, also of entries that are faulty."""
         entries = self.given.get(section)
         return [str(name) for name in entries] if isinstance(entries, dict) else []
+
+    def is_left_out(self, place: KeyPath) -> bool:
+        """Whether a key was written and is wrong, so that the settings hold its default."""
+        return any(fault.path[: len(place)] == place for fault in self.faults)
 
 
 class Reader:
@@ -124,7 +138,7 @@ class Reader:
     def _section(self, model: Model, value: Any, path: KeyPath, kind: SectionKind) -> BaseModel | None:
         if not isinstance(value, dict):
             self.faults.append(Fault(path, f"expected {kind.header}: a section with keys, not {shown(value)}"))
-            return model() if kind.form == "one" else None
+            return _without(model, {}, [])
         twins = read_twins(value, model, path, self.base)
         broken = list(_broken_texts(value, path))
         self.faults += twins + broken
@@ -132,21 +146,58 @@ class Reader:
         hidden = {(*path, str(fault.path[-1]).removesuffix("_file")) for fault in twins} | {
             fault.path for fault in broken
         }
-        faults: list[Fault] = []
         try:
             section = model.model_validate(value)
         except ValidationError as error:
             faults = [fault for fault in faults_of(error, model, path) if fault.path not in hidden]
+            wrong = faults_of(error, model, ())
         else:
             if not broken:
                 return section
+            faults, wrong = [], []
         self.faults += faults
-        faults += broken
-        wrong = {str(fault.path[len(path)]) for fault in faults if len(fault.path) > len(path)}
-        try:
-            return model.model_validate({key: part for key, part in value.items() if key not in wrong})
-        except ValidationError:
-            return model() if kind.form == "one" else None
+        places = [fault.path for fault in wrong] + [fault.path[len(path) :] for fault in broken]
+        return _without(model, value, places)
+
+
+def _without(model: Model, value: dict[str, Any], wrong: list[KeyPath]) -> BaseModel | None:
+    """The section without what is wrong in it, for the rules between keys; nothing else is ever done with it.
+
+    Required keys that are wrong or missing are stood in for, so that the right ones beside them are looked at too.
+    """
+    whole = copy.deepcopy(value)
+    for place in wrong:
+        _drop(whole, place)
+    try:
+        return model.model_validate(whole)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            _stand_in(whole, detail["loc"])
+    try:
+        return model.model_validate(whole)
+    except ValidationError:  # pragma: no cover - what is wrong was dropped, what is missing was stood in for
+        return None
+
+
+def _drop(table: dict[str, Any], place: KeyPath) -> None:
+    """Take out the key at a place; a list goes as a whole, since its positions would move."""
+    holder: Any = table
+    *way, last = place
+    for key in way:
+        inner = holder.get(key)
+        if not isinstance(inner, dict):
+            last = key
+            break
+        holder = inner
+    holder.pop(last, None)
+
+
+def _stand_in(table: dict[str, Any], place: Sequence[int | str]) -> None:
+    holder: Any = table
+    *way, last = place
+    for key in way:
+        holder = holder.setdefault(key, {})
+    holder[last] = _STAND_INS.get(str(last), str(last))
 
 
 def _broken_texts(value: Any, path: KeyPath) -> Iterator[Fault]:

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from syndicate.config.durations import format_duration, format_size
-from syndicate.config.keys import SECTIONS, Model, keys_of, later_issue, shape, sub_models
+from syndicate.config.keys import SECTIONS, Model, keys_of, later_issue, readers_see, shape, sub_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,14 @@ class Key:
 
     @property
     def meaning(self) -> str:
-        later = "; no effect yet in this version" if later_issue(self.field) else ""
-        return f"{self.field.description}{later}"
+        if not later_issue(self.field):
+            return str(self.field.description)
+        later = "does not work yet" if readers_see(self.field) else "no effect yet in this version"
+        return f"{self.field.description}; {later}"
 
     @property
     def row(self) -> str:
         """The key's line in a Markdown table."""
-        written = self.default if self.default in {"required", "none"} else f"`{self.default}`"
         written = self.default if self.default in {"required", "none"} else f"`{self.default}`"
         cells = [cell.replace("|", "\\|") for cell in (f"`{self.name}`", self.type, written, self.meaning)]
         return f"| {' | '.join(cells)} |"

@@ -7,9 +7,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
-def later(default: Any, issue: str, description: str) -> Any:
-    """A key that is accepted and does nothing until the named part of the product is built."""
-    return Field(default=default, description=description, json_schema_extra={"later": issue})
+def later(default: Any, issue: str, description: str, *, seen: bool = False) -> Any:
+    """A key that does nothing until the named part of the product is built.
+
+    It is accepted with a warning; with ``seen``, readers would see the difference, so a value is an error until then.
+    """
+    return Field(default=default, description=description, json_schema_extra={"later": issue, "seen": seen})
 
 
 def _no_truth(value: Any) -> Any:

@@ -16,6 +16,7 @@ from syndicate.config.publications import PER, WEEKDAYS, Digest, Feed, Selection
 from syndicate.config.section import Section, Whole, later
 from syndicate.config.values import (
     absolute_url,
+    ledger_address,
     listen_address,
     sender,
     tagged_mailbox,
@@ -113,6 +114,7 @@ class Service(Section):
     )
 
     _listen = field_validator("listen")(listen_address)
+    _ledger = field_validator("database")(ledger_address)
     _heartbeat = field_validator("heartbeat_url")(lambda value: value and web_address(value))
 
     @field_validator("public_url")
@@ -197,8 +199,8 @@ class Throttle(Section):
 class Dkim(Section):
     """``[dkim]``: signing keys by selector."""
 
-    domain: str | None = later(None, "F", "The domain that signs")
-    keys: dict[str, Path] = later({}, "F", "selector = file of the private key, RSA or Ed25519")
+    domain: str | None = later(None, "F", "The domain that signs", seen=True)
+    keys: dict[str, Path] = later({}, "F", "selector = file of the private key, RSA or Ed25519", seen=True)
 
 
 class Bounce(Section):

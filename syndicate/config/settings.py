@@ -53,7 +53,7 @@ class Settings(Section):
         """The database's address, a relative SQLite file laid in the configuration's folder."""
         url = self.service.database
         prefix = "sqlite:///"
-        if url.startswith(prefix) and not url.startswith(prefix + "/") and url != prefix + ":memory:":
+        if url.startswith(prefix) and not url.startswith(prefix + "/"):
             return f"{prefix}{(self.base / url.removeprefix(prefix)).resolve()}"
         return url
 
@@ -62,6 +62,14 @@ class Settings(Section):
         """The SQLite file, or None for another database."""
         url = self.database_url
         return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+    def make_database_folder(self) -> None:
+        """Make the folder of a SQLite file that is given relative to the configuration's: that place is ours.
+
+        A missing folder of an absolute path may be a disk that is not mounted; it is an error (``checks.py``).
+        """
+        if self.database_path is not None and self.database_url != self.service.database:
+            self.database_path.parent.mkdir(parents=True, exist_ok=True)
 
     @property
     def secret_key_path(self) -> Path:

@@ -6,11 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from syndicate.config.durations import Duration, Interval, Size
 from syndicate.config.section import Section
-from syndicate.config.values import not_yet, zone_name
+from syndicate.config.values import not_yet, source_address, zone_name
 
 
 class SourceBase(Section):
@@ -39,7 +39,10 @@ class FolderSource(SourceBase):
 
 
 class Columns(Section):
-    """``[source.NAME.columns]``: ours = theirs. Only ``id`` and ``title`` are needed."""
+    """``[source.NAME.columns]``: ours = theirs.
+
+    Only ``id`` and ``title`` are needed; one body column at most is given (``checks.py``).
+    """
 
     id: str = Field(description="What identifies an article there")
     title: str = Field(description="Headline")
@@ -67,15 +70,12 @@ class Columns(Section):
     comments_url: str | None = Field(default=None, description="Address of the comments")
     popularity: str | None = Field(default=None, description="A number; higher is read more")
 
-    @model_validator(mode="after")
-    def _one_body(self) -> Columns:
-        if sum(column is not None for column in (self.html, self.markdown, self.text)) > 1:
-            raise ValueError("expected one body column: html, markdown or text")
-        return self
-
 
 class DatabaseSource(SourceBase):
-    """``type = "database"``: a table or query of any database that SQLAlchemy speaks to; only read."""
+    """``type = "database"``: a table or query of any database that SQLAlchemy speaks to; only read.
+
+    Either ``table`` or ``query`` is given (``checks.py``).
+    """
 
     type: Literal["database"] = Field(description="A table or query of a database; only read")
     url: str = Field(min_length=1, repr=False, description="Address of the database, as SQLAlchemy writes it")
@@ -87,11 +87,7 @@ class DatabaseSource(SourceBase):
     full_interval: Interval = Field(default=timedelta(hours=1), description="How often removed rows are looked for")
     columns: Columns = Field(description="[source.NAME.columns], see below")
 
-    @model_validator(mode="after")
-    def _one_origin(self) -> DatabaseSource:
-        if (self.table is None) == (self.query is None):
-            raise ValueError("expected either table or query")
-        return self
+    _address = field_validator("url")(source_address)
 
 
 class UnbuiltSource(SourceBase):

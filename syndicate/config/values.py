@@ -75,6 +75,41 @@ def _is_ip(host: str) -> bool:
     return True
 
 
+# As SQLAlchemy reads it (its make_url), which core may not import through us; the port a number.
+_DATABASE_URL = re.compile(
+    r"[\w+]+://(?:[^:/]*(?::[^@]*)?@)?(?:\[[^/?]+\]|[^/:?]+)?(?::[0-9]*)?(?:/[^?]*)?(?:\?.*)?", re.DOTALL
+)
+_LEDGER = 'expected a database address: "sqlite:///FILE" or "postgresql://user:password@host/name"'
+
+
+def ledger_address(value: str) -> str:
+    """Check the address of the database that the ledger lives in: a SQLite file or PostgreSQL.
+
+    One spelling each: the lock of the sending process lies beside the file that the address names.
+    """
+    kind, _, rest = value.partition("://")
+    if kind == "sqlite":
+        if rest in {"", "/", "/:memory:"}:
+            raise ValueError('expected "sqlite:///FILE": a database in memory would forget who got what')
+        if not rest.startswith("/") or "?" in rest or rest.endswith("/") or rest.startswith("/file:"):
+            raise ValueError('expected "sqlite:///FILE" (with four slashes for an absolute path), without options')
+        return value
+    if kind in {"postgresql", "postgresql+psycopg"} and _DATABASE_URL.fullmatch(value):
+        return value
+    if kind == "postgres":
+        raise ValueError(f'{_LEDGER}; "postgres://" is not known, write "postgresql://"')
+    raise ValueError(_LEDGER)
+
+
+def source_address(value: str) -> str:
+    """Check the form of a database address that articles are read from; its driver is looked for when it is read."""
+    if not _DATABASE_URL.fullmatch(value):
+        raise ValueError(
+            'expected a database address such as "sqlite:///FILE" or "postgresql://user:password@host/name"'
+        )
+    return value
+
+
 def is_local(url: str) -> bool:
     """Whether only this machine can reach the address."""
     host = urlsplit(url).hostname or ""

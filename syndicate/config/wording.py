@@ -36,6 +36,8 @@ def faults_of(error: ValidationError, model: Model, path: KeyPath) -> list[Fault
     found: dict[KeyPath, Fault] = {}
     for detail in error.errors(include_url=False):
         place, field = _locate(model, detail["loc"])
+        if detail["type"] == "too_short" and any(other[:-1] == place for other in found):
+            continue  # only because pydantic leaves out the entries that are wrong
         # A value that fits no part of a union has one error for each part; the first says it for all.
         found.setdefault(place, Fault(path + place, _message(detail, place, field, model)))
     return list(found.values())

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
@@ -23,15 +25,22 @@ T = TypeVar("T")
 BUSY_TIMEOUT = timedelta(seconds=30)
 _READ = "syndicate_read"
 _CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock
+_BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+_TAKEN = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 
 
 class Database:
-    """One open database. ``dialect`` is ``sqlite`` or ``postgresql``; ``label`` names it without its password."""
+    """One open database. ``dialect`` is ``sqlite`` or ``postgresql``; ``label`` names it without its password.
 
-    def __init__(self, url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT, pool_size: int = 5) -> None:
+    With ``changes=False`` a SQLite file is neither made nor turned to WAL: for looking at what may not be ours.
+    """
+
+    def __init__(
+        self, url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT, pool_size: int = 5, changes: bool = True
+    ) -> None:
         try:
             parsed = make_url(url)
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:  # no address; a port that is no number
             # Not repeated: it may hold a password.
             raise StoreError(
                 "service.database is no database address; expected sqlite:///FILE or postgresql://…"
@@ -41,7 +50,7 @@ class Database:
         if name not in {"sqlite", "postgresql"}:
             raise StoreError(f"{self.label}: the ledger lives in SQLite or PostgreSQL, not in {name}")
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if name == "sqlite" else "postgresql"
-        if self.dialect == "sqlite" and parsed.drivername != "sqlite":
+        if self.dialect == "sqlite" and not _names_a_file(parsed):
             # One spelling only: the lock of the sending process lies beside the file that it names.
             raise StoreError(f"{self.label}: write it as sqlite:///FILE")
         options: dict[str, Any] = {}
@@ -61,6 +70,9 @@ class Database:
         except NoSuchModuleError as error:
             raise StoreError(f"{self.label}: no driver for this address is installed") from error
         if self.dialect == "sqlite":
+            if changes:
+                event.listen(self.engine, "do_connect", _make_private)
+                event.listen(self.engine, "connect", _turn_to_wal)
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
 
@@ -120,6 +132,11 @@ class Database:
                 ) from error
             raise StoreError(f"{self.label}: {reason}") from error
         except DBAPIError as error:
+            if _sqlite_code(error.orig) in _BROKEN:
+                raise StoreError(
+                    f"{self.label}: {_first_line(error.orig)}; if it was Syndicate's own, put the file aside and "
+                    "`syndicate restore` a backup, else name another in [service] database"
+                ) from error
             if error.connection_invalidated:
                 raise StoreError(f"{self.label}: the connection broke ({_first_line(error.orig)})") from error
             raise
@@ -133,25 +150,46 @@ class Database:
         self.engine.dispose()
 
 
+def _names_a_file(url: URL) -> bool:
+    name = url.database or ":memory:"
+    return url.drivername == "sqlite" and name != ":memory:" and not name.startswith("file:")
+
+
 def _first_line(error: object) -> str:
     """What the driver said, without the details that may repeat a row's values."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
+def _sqlite_code(error: object) -> int | None:
+    """SQLite's primary result code (sqlite.org/rescode.html), without what extends it; None for other errors."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if code is not None else None
+
+
+def _make_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
+    # The addresses of all readers: for nobody else on the machine. What SQLite lays beside the file takes its mode.
+    with suppress(OSError):  # it is there already; or SQLite says what is wrong with the place
+        os.close(os.open(arguments[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _turn_to_wal(connection: Any, _record: Any) -> None:
+    # A second process that opens a new file at the same moment finds it locked while it becomes WAL: try again.
+    for attempt in range(50):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if attempt == 49 or _sqlite_code(error) not in _TAKEN:  # noqa: PLR2004 - the last of the 50 tries above
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own BEGIN is deferred and comes late; ours are written out in _begin_sqlite.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # A second process that opens a new file at the same moment finds it locked while it becomes WAL: try again.
-    for attempt in range(50):
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            break
-        except Exception:  # the driver's class is not known here; the last one is raised
-            if attempt == 49:  # noqa: PLR2004 - the last of the 50 tries above
-                raise
-            time.sleep(0.1)
     cursor.execute("PRAGMA synchronous = FULL")  # the ledger must survive a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA cache_size = -16000")

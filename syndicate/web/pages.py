@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 import hashlib
+import html
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from jinja2 import DictLoader, StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
 from starlette.responses import HTMLResponse, Response
 
 from syndicate.config import Settings
 from syndicate.core.feeds import alternate_links
 from syndicate.core.render.languages import direction
+from syndicate.core.render.templates import PAGES as FOLDER
+from syndicate.core.render.templates import TemplateSet
+from syndicate.errors import TemplateError
 from syndicate.web.errors import Told
 
-FOLDER = "pages/"
+log = logging.getLogger(__name__)
 STYLE = FOLDER + "pages.css"
 # What a link shows is for its reader alone: neither proxies nor search engines keep it.
 _PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 _PUBLIC = {"cache-control": "public, max-age=60"}
+# For when the template of the error page is what is broken.
+_BARE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<h1>{title}</h1>
+<p>{text}</p>
+"""
 
 
 class Pages:
     """The templates of one service, compiled. Operators' own templates are taken in when the process starts."""
 
     def __init__(self, settings: Settings, templates: Mapping[str, str]) -> None:
-        self._environment = SandboxedEnvironment(
-            loader=DictLoader({name: text for name, text in templates.items() if name.startswith(FOLDER)}),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = TemplateSet({name: text for name, text in templates.items() if name.startswith(FOLDER)})
+        self._zone = ZoneInfo(settings.site.timezone)
         self.style = templates[STYLE].encode()
         self.style_tag = hashlib.sha256(self.style).hexdigest()[:16]
         # Behind a proxy the service may live below a path of its host; links start there, the host is the reader's.
         self.root = urlsplit(settings.service.public_url).path.rstrip("/")
         site = settings.site
-        self._frame = {
+        self._frame: dict[str, Any] = {
             "site": {
                 "title": site.title or "Syndicate",
                 "url": site.url,
@@ -55,13 +62,24 @@ class Pages:
         }
 
     def render(self, page: str, /, *, status: int = 200, public: bool = False, **values: Any) -> Response:
-        """One page as a response. ``public``: it holds nothing of a reader."""
-        html = self._environment.get_template(f"{FOLDER}{page}.html").render(**self._frame, **values)
-        return HTMLResponse(html, status_code=status, headers=_PUBLIC if public else _PRIVATE)
+        """One page as a response. ``public``: it holds nothing of a reader.
+
+        Raises TemplateError with the template's name and line.
+        """
+        render = self._templates.renderer(
+            {**self._frame, **values}, language=self._frame["site"]["language"], zone=self._zone
+        )
+        page_html = render(f"{FOLDER}{page}.html")
+        return HTMLResponse(page_html, status_code=status, headers=_PUBLIC if public else _PRIVATE)
 
     def error(self, told: Told) -> Response:
         """The page of an error."""
-        response = self.render("error", status=told.status, title=told.title, text=told.text)
+        try:
+            response = self.render("error", status=told.status, title=told.title, text=told.text)
+        except TemplateError as error:
+            log.error("the page of an error could not be shown: %s", error)
+            bare = _BARE.format(title=html.escape(told.title), text=html.escape(told.text))
+            response = HTMLResponse(bare, status_code=told.status, headers=_PRIVATE)
         if told.status == 503:  # noqa: PLR2004 - Service Unavailable
             response.headers["retry-after"] = "30"
         return response

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syndicate.config.keys import SECTIONS, Model, keys_of, later_issue, sub_models
+from syndicate.config.keys import SECTIONS, Model, keys_of, later_issue, readers_see, sub_models
 from syndicate.config.load import inspect_settings
 from syndicate.config.reference import Key, all_keys, sections, tables, toml_value
 
@@ -90,7 +90,7 @@ def test_what_does_not_work_yet_is_marked_in_the_sample(key: Key) -> None:
     section = re.findall(r"[a-z_]+", key.header)[0]
     for active, text in shown_keys(SAMPLE)[section, key.name]:
         assert not active
-        assert "# not yet: " in text
+        assert ("# not yet, an error: " if readers_see(key.field) else "# not yet: ") in text
 
 
 @pytest.mark.parametrize("path", [SAMPLE, STARTER], ids=["sample", "starter"])
@@ -115,9 +115,13 @@ def test_the_sample_is_the_paper_of_the_contract() -> None:
 
 
 def test_the_sample_works_with_everything_switched_on(tmp_path: Path) -> None:
-    """Every commented key, as it stands there, is one that the loader takes."""
+    """Every commented key, as it stands there, is one that the loader takes, but for those that are errors until they work."""
     known = {
-        (section, key) for section, models in sections_of_models().items() for model in models for key in keys_of(model)
+        (section, key)
+        for section, models in sections_of_models().items()
+        for model in models
+        for key, field in keys_of(model).items()
+        if not readers_see(field)
     }
     lines = []
     # Of twins and alternatives only one may be given.

@@ -11,11 +11,14 @@ RELAY = '[[smtp]]\nhost = "relay.example"\n'
 SMTP = ("[delivery]", '[delivery]\ntransport = "smtp"')
 CASES = [
     ("[feed.x]\narchive = true\nper = ['tag']", "", ["feed.x.per: has no effect yet in this version", "feed.x.archive: has no effect yet in this version"]),
-    ("[dkim]\ndomain = 'courier.example'", "", ["dkim.domain: has no effect yet in this version"]),
+    ("[digest.x]\npublic = false\nholidays = []\nmerge = ''\ngrace = '0s'", "", [f"digest.x.{key}: has no effect yet in this version" for key in ("merge", "holidays", "grace", "public")]),
     ("[throttle.'mail.example']\nrate = '1/1m'", "", ['throttle."mail.example".rate: has no effect yet in this version']),
     ("[digest.x]\nschedule = '0 7 * * *'\nsend_at = '08:00'", "", ["digest.x.send_at: has no effect beside schedule"]),
     ("[digest.x]\nweekly_on = 'friday'", "", ["digest.x.weekly_on: has no effect: no frequency of this digest needs it"]),
     ("[source.x]\ntype = 'folder'\npath = 'nowhere'", "", ["source.x.path: there is no folder {folder}/nowhere"]),
+    ("[source.x]\ntype = 'database'\nurl = 'sqlite:///no.db'\ntable = 't'\ncolumns = {id = 'id', title = 't'}", "", ["source.x.url: there is no file {folder}/no.db"]),
+    ("[source.x]\ntype = 'database'\nurl = 'sqlite+pysqlite:////no/where.db?mode=ro'\ntable = 't'\ncolumns = {id = 'id', title = 't'}", "", ["source.x.url: there is no file /no/where.db"]),
+    ("[service]\nfeeds_dir = 'config.toml'\ntemplates_dir = 'config.toml'", "", [f"service.{key}: expected a folder; {{folder}}/config.toml is a file" for key in ("feeds_dir", "templates_dir")]),
     ("", "postal_address", ["site.postal_address: missing; the law of many countries wants it at the foot of every digest"]),
     ("", '[source.stories]\ntype = "folder"\npath = "articles"', ["source: there is no source, so there will be no articles"]),
     (RELAY, "", ["smtp: not used, since delivery.transport is maildir"]),
@@ -106,3 +109,17 @@ def test_no_secret_no_warning(tmp_path: Path, good: str) -> None:
         "service.public_url",
         "bounce.return_path",
     }
+
+
+def test_an_outbox_that_is_a_file_is_named_where_it_is_used(inspect: Inspect, good: str, tmp_path: Path) -> None:
+    text = good.replace("[delivery]", '[delivery]\noutbox = "config.toml"')
+    assert warned(inspect, text) == {"delivery.outbox": f"expected a folder; {tmp_path}/config.toml is a file"}
+    better = '[service]\npublic_url = "https://a.example"\n[bounce]\nreturn_path = "b@courier.example"\n'
+    assert warned(inspect, text.replace(*SMTP) + RELAY + better) == {}
+
+
+def test_a_source_whose_file_is_there_is_no_doubt(inspect: Inspect, good: str, tmp_path: Path) -> None:
+    (tmp_path / "articles.db").touch()
+    source = "[source.x]\ntype = 'database'\nurl = '{}'\ntable = 't'\ncolumns = {{id = 'id', title = 't'}}\n"
+    assert warned(inspect, good + source.format("sqlite:///articles.db")) == {}
+    assert warned(inspect, good + source.format("postgresql://u@h/articles")) == {}

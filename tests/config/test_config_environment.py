@@ -52,7 +52,6 @@ def test_whole_sections_can_come_from_the_environment(inspect: Inspect, good: st
             "SYNDICATE_SOURCE__CMS__TABLE": "articles",
             "SYNDICATE_SOURCE__CMS__COLUMNS__ID": "id",
             "SYNDICATE_SOURCE__CMS__COLUMNS__TITLE": "headline",
-            "SYNDICATE_DKIM__KEYS__S2026": "keys/s.pem",
             "SYNDICATE_BOUNCE__ACTIONS__HARD": "3",
             "SYNDICATE_FEED__PORT": '{categories = ["port"]}',
         },
@@ -61,9 +60,16 @@ def test_whole_sections_can_come_from_the_environment(inspect: Inspect, good: st
     assert [(relay.host, relay.port) for relay in settings.smtp] == [("a.example", 587), ("b.example", 25)]
     assert isinstance(settings.source["cms"], DatabaseSource)
     assert settings.source["cms"].columns.title == "headline"
-    assert settings.dkim.keys == {"s2026": Path("keys/s.pem")}
     assert settings.bounce.actions == {"hard": 3}
     assert settings.feed["port"].categories == ("port",)
+
+
+def test_a_table_of_paths_can_come_from_the_environment(inspect: Inspect, good: str) -> None:
+    settings, problems = inspect(good, {"SYNDICATE_DKIM__KEYS__S2026": "keys/s.pem"})
+    assert settings is None
+    assert [str(problem) for problem in problems] == [
+        "SYNDICATE_DKIM__KEYS__S2026: dkim.keys: does not work yet in this version; leave the key out"
+    ]
 
 
 def test_names_of_the_file_are_found_without_their_hyphens(inspect: Inspect, good: str) -> None:

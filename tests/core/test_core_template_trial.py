@@ -57,3 +57,26 @@ def test_a_missing_template_and_broken_words() -> None:
 def test_an_empty_page_is_found() -> None:
     found = template_problems(texts(digest__digest_html="{{ unsubscribe_url }}", mails__confirm_html=""), settings())
     assert places(found) == [("templates/mails/confirm.html", "", "renders nothing")]
+
+
+def test_broken_words_hide_no_other_fault() -> None:
+    found = template_problems(
+        texts(words__xx_toml="a =", words__de_toml="more = 1", digest__digest_txt="{{ nonsense }}"), settings()
+    )
+    assert [(where, message[:30]) for where, _, message in places(found)] == [
+        ("templates/words/de.toml", 'more must be a text: more = "…'),
+        ("templates/words/xx.toml", "is no valid TOML: Invalid valu"),
+        ("templates/digest/digest.txt", "'nonsense' is undefined"),
+    ]
+
+
+def test_every_template_is_compiled_and_a_page_knows_no_slots() -> None:
+    found = template_problems(
+        texts(pages__own_html="{% if name %}{{ unsubscribe_url | upper }}", parts__foot_txt="{% nonsense %}"),
+        settings(),
+    )
+    assert [(where, line) for where, line, _ in places(found)] == [
+        ("templates/pages/own.html", "line 1"),
+        ("templates/parts/foot.txt", "line 1"),
+    ]
+    assert template_problems(texts(pages__own_html="{{ unsubscribe_url | upper }}"), settings()) == []

@@ -11,7 +11,7 @@ from mail_samples import TEMPLATES, rendered, shipped_templates, texts
 from syndicate.core.render.languages import direction, fallback_chain
 from syndicate.core.render.templates import TemplateSet
 from syndicate.core.render.web_addresses import mail_image, safe_url
-from syndicate.core.render.words import read_catalogues, words_for
+from syndicate.core.render.words import beneath, read_catalogues, words_for
 from syndicate.errors import TemplateError
 
 PLACE = re.compile(r"\{\w+\}")
@@ -54,7 +54,12 @@ def render(text: str, language: str = "en", zone: str = "Europe/London", **conte
 @pytest.mark.parametrize(
     ("language", "zone", "pattern", "shown"),
     [
-        ("en-GB", "Europe/London", "long", "22 November 2026"),
+        ("en-GB", "America/New_York", "long", "22 November 2026"),
+        ("en-US", "Europe/London", "full", "Sunday, November 22, 2026"),
+        ("en", "Europe/London", "full", "Sunday, 22 November 2026"),
+        ("en", "America/New_York", "full", "Sunday, November 22, 2026"),
+        ("en", "Etc/GMT", "long", "November 22, 2026"),
+        ("fr", "Europe/London", "long", "22 novembre 2026"),
         ("de", "Europe/Berlin", "full", "Montag, 23. November 2026"),
         ("ja", "UTC", "long", "2026年11月22日"),
         ("xx-unknown", "UTC", "medium", "Nov 22, 2026"),
@@ -165,6 +170,18 @@ def test_one_missing_word_comes_from_the_next_table() -> None:
         {"words/en.toml": 'a = "A"\nb = "B"', "words/de.toml": 'a = "Ä"', "words/de-at.toml": ""}
     )
     assert words_for(catalogues, "de-AT") == {"a": "Ä", "b": "B", "language": "de-at", "dir": "ltr"}
+
+
+def test_own_words_fall_back_to_the_shipped_ones_of_their_language_word_by_word() -> None:
+    catalogues = read_catalogues(
+        {
+            "words/de.toml": 'a = "Eigenes"',
+            "words/en.toml": 'a = "A"\nb = "B"\nc = "C"',
+            beneath("words/de.toml") or "": 'a = "Ä"\nb = "Be"',
+        }
+    )
+    assert words_for(catalogues, "de") == {"a": "Eigenes", "b": "Be", "c": "C", "language": "de", "dir": "ltr"}
+    assert beneath("digest/digest.html") is None
 
 
 @pytest.mark.parametrize(("text", "said"), [("a = ", "no valid TOML"), ("a = 1", "a must be a text")])

@@ -1,4 +1,4 @@
-"""``check``: every problem of the configuration and the templates in one report."""
+"""``check``: every problem of the configuration, the templates and the readers' choices in one report."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import typer
 
 from syndicate.cli.context import JsonOption, example, invocation
 from syndicate.cli.errors import MISUSED
-from syndicate.errors import Problem, TemplateError
+from syndicate.errors import Problem, StoreError
 
 if TYPE_CHECKING:
     from syndicate.config import Settings
+
+WARNING = "warning"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,13 +28,15 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
     Exit status 2 when there is an error; warnings alone leave it 0.
     """
-    from syndicate.config.load import inspect_settings
+    from syndicate.config.load import examine
 
     call = invocation(ctx, as_json)
-    settings, problems = inspect_settings(call.config, os.environ)
+    file = str(call.config)
+    settings, problems = examine(call.config, os.environ)
     if settings is not None:
-        problems = [*_template_problems(settings, str(call.config)), *problems]
-    errors = [problem for problem in problems if problem.severity == "error"]
+        readers = [] if _errors(problems) else _reader_problems(settings, file)
+        problems = [*problems, *_template_problems(settings, file), *readers]
+    errors = _errors(problems)
     warnings = [problem for problem in problems if problem.severity != "error"]
     call.output.document(
         {
@@ -46,24 +50,52 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
         call.output.text(f"{problem.severity}: {problem}")
     summary = f"{call.config}: {_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}"
     if errors:
-        unseen = "; the templates are looked at when the configuration has no errors" if settings is None else ""
+        unseen = "; the templates are looked at when this file can be read" if settings is None else ""
         call.output.note(f"syndicate: {summary}{unseen}")
         raise typer.Exit(MISUSED)
     call.output.text(summary)
 
 
 def _template_problems(settings: Settings, file: str) -> list[Problem]:
-    from syndicate.core.message.trial import template_problems
-    from syndicate.io.templates import read_templates
+    from syndicate.core.message.trial import Findings, template_problems
+    from syndicate.io.templates import find_templates
     from syndicate.shipped import shipped
+    from syndicate.web.page_trial import page_problems
 
-    own = settings.path(settings.service.templates_dir)
-    try:
-        found = template_problems(read_templates([shipped("templates"), own]), settings)
-    except TemplateError as error:
-        return [Problem(str(own), error.name, str(error))]
+    texts, unreadable = find_templates([shipped("templates"), settings.path(settings.service.templates_dir)])
+    findings = Findings(settings)
+    for error in unreadable:
+        findings.add(error)
+    found = [*findings.problems, *template_problems(texts, settings), *page_problems(texts, settings)]
     # The subject of a digest is a template that stands in the configuration; its file may have another name.
-    return [replace(problem, where=file) if problem.where == "config.toml" else problem for problem in found]
+    own = [replace(problem, where=file) if problem.where == "config.toml" else problem for problem in found]
+    return list(dict.fromkeys(own))
+
+
+def _reader_problems(settings: Settings, file: str) -> list[Problem]:
+    """Readers whom the configuration has forgotten; nothing when there is no database of ours yet."""
+    from syndicate.store.engine import Database
+    from syndicate.store.overview import unserved
+    from syndicate.store.schema import current_revision, head_revision
+
+    path = settings.database_path
+    if path is not None and not path.exists():
+        return []
+    database = Database(settings.database_url, changes=False)
+    try:
+        if current_revision(database) != head_revision():
+            return []
+        with database.read() as session:
+            found = unserved(session, settings.digest)
+        return [Problem(file, f"digest.{one.digest}", str(one), WARNING) for one in found]
+    except StoreError as error:
+        return [Problem(file, "service.database", f"cannot be looked into: {error}", WARNING)]
+    finally:
+        database.close()
+
+
+def _errors(problems: list[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.severity == "error"]
 
 
 def _document(problem: Problem) -> dict[str, str]:

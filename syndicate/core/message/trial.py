@@ -17,6 +17,7 @@ from syndicate.core.render.inline import inline_styles
 from syndicate.core.render.samples import SAMPLE_ARTICLES, SAMPLE_TIME
 from syndicate.core.render.slots import marker
 from syndicate.core.render.templates import TemplateSet
+from syndicate.core.render.words import is_words, read_catalogues
 from syndicate.errors import Problem, TemplateError
 
 _T = TypeVar("_T")
@@ -24,30 +25,34 @@ _NONCE = "trial0000000000000000"
 
 
 def template_problems(templates: Mapping[str, str], settings: Settings) -> list[Problem]:
-    """Every fault in the template texts and in the subjects of the digests; empty when all of them work."""
-    found = _Findings(settings)
-    compiled = found.attempt(lambda: TemplateSet(templates))
-    if compiled is None:
-        return found.problems
+    """Every fault in the template texts and in the subjects of the digests; empty when all of them work.
+
+    Pages are compiled only: what they are rendered with is known to the web, which tries them in its ``page_trial.py``.
+    """
+    found = Findings(settings)
+    # Broken words are told and left out, so that they hide nothing in the templates that use them.
+    compiled = TemplateSet({name: text for name, text in templates.items() if _has_no_broken_words(name, text, found)})
     for name, text in sorted(templates.items()):
-        if name.startswith(("digest/", "mails/")) and name.endswith((".html", ".txt")):
+        if name.endswith((".html", ".txt")):
             for line, what in compiled.misuse(name, text):
-                found.add(TemplateError(what, name=name, line=line), what)
+                found.add(TemplateError(what, name=name, line=line))
     for name in settings.digest:
         _try_digest(compiled, settings, name, found)
     found.attempt(lambda: build_confirmation(compiled, _confirmation(settings), _NONCE))
     return found.problems
 
 
-class _Findings:
+class Findings:
     """Collects problems, each once, with the place an operator can open."""
 
     def __init__(self, settings: Settings) -> None:
         self.problems: list[Problem] = []
         self._folder = settings.service.templates_dir.as_posix()
 
-    def add(self, error: TemplateError, message: str) -> None:
+    def add(self, error: TemplateError) -> None:
+        """Take down one fault."""
         line = f"line {error.line}" if error.line else ""
+        message = str(error).partition(": ")[2]
         if error.name.startswith("[digest."):  # the subject stands in the configuration, on one line of its own
             digest = error.name.removeprefix("[digest.").partition("] ")[0]
             problem = Problem("config.toml", f"digest.{digest}.subject", message)
@@ -57,14 +62,19 @@ class _Findings:
             self.problems.append(problem)
 
     def attempt(self, action: Callable[[], _T]) -> _T | None:
+        """What an action gives, or None after taking down why it gives nothing."""
         try:
             return action()
         except TemplateError as error:
-            self.add(error, str(error).partition(": ")[2])
+            self.add(error)
             return None
 
 
-def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: _Findings) -> None:
+def _has_no_broken_words(name: str, text: str, found: Findings) -> bool:
+    return not is_words(name) or found.attempt(lambda: read_catalogues({name: text})) is not None
+
+
+def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: Findings) -> None:
     digest = settings.digest[name]
     zone = digest.timezone or settings.site.timezone
     edition = EditionInput(
@@ -86,7 +96,7 @@ def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: _F
         rendered = found.attempt(lambda part=part: render(part))  # type: ignore[misc]
         if rendered is not None and marker("unsubscribe_url", _NONCE) not in rendered:
             message = "holds no unsubscribe link; put {{ unsubscribe_url }} into it"
-            found.add(TemplateError(message, name=part), message)
+            found.add(TemplateError(message, name=part))
         if rendered is not None and part == page:
             found.attempt(lambda html=rendered: inline_styles(html, page))  # type: ignore[misc]
 

@@ -9,16 +9,27 @@ from syndicate.core.render.languages import direction, fallback_chain
 from syndicate.errors import TemplateError
 
 FOLDER = "words/"
+_BENEATH = "beneath/"
 Catalogues = Mapping[str, Mapping[str, str]]
 
 
+def beneath(name: str) -> str | None:
+    """The name under which words are kept that a publisher's own file of the same name covers; None for templates."""
+    return f"{_BENEATH}{name}" if name.startswith(FOLDER) else None
+
+
 def read_catalogues(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The word tables among the texts (``words/de.toml``), by lower-case language tag. Raises TemplateError."""
-    return {
-        name.removeprefix(FOLDER).removesuffix(".toml").lower(): _table(name, text)
-        for name, text in texts.items()
-        if name.startswith(FOLDER) and name.endswith(".toml")
-    }
+    """The word tables among the texts (``words/de.toml``), by lower-case language tag. Raises TemplateError.
+
+    What a table lacks comes from the one beneath it, of the same language.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for folder in (f"{_BENEATH}{FOLDER}", FOLDER):
+        for name, text in texts.items():
+            if name.startswith(folder) and name.endswith(".toml"):
+                tag = name.removeprefix(folder).removesuffix(".toml").lower()
+                found[tag] = found.get(tag, {}) | _table(name, text)
+    return found
 
 
 def words_for(catalogues: Catalogues, language: str | None, site_language: str | None = None) -> dict[str, str]:
@@ -32,6 +43,11 @@ def words_for(catalogues: Catalogues, language: str | None, site_language: str |
         words.update(catalogues[tag])
     nearest = chain[0] if chain else "en"
     return {**words, "language": nearest, "dir": direction(nearest)}
+
+
+def is_words(name: str) -> bool:
+    """Whether a text of that name is a table of words."""
+    return name.startswith(FOLDER) and name.endswith(".toml")
 
 
 def _table(name: str, text: str) -> dict[str, str]:

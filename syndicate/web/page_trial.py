@@ -1,0 +1,84 @@
+"""Tries every page before a reader asks for it: renders each with all that it may be given, and with as little.
+
+For ``check``. What a handler gives to its page stands in ``members.py`` and ``landing.py``; a page that is shipped and
+fails here has samples that lag behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from syndicate.config import Settings
+from syndicate.core.message.trial import Findings
+from syndicate.errors import Problem
+from syndicate.web.pages import Pages
+
+_FEED = {
+    "title": "The Harbour Courier",
+    "description": "News from the port",
+    "documents": [("Atom", "/feeds/all/atom.xml", "application/atom+xml")],
+}
+_DIGEST = {
+    "title": "Morning Courier",
+    "description": "What is new",
+    "ask": "news@courier.example",
+    "often": ["daily", "weekly"],
+}
+_ABOUT: dict[str, Any] = {
+    "digest": "Morning Courier",
+    "email": "r***@example.org",
+    "name": "Nora",
+    "language": "en",
+    "frequency": "daily",
+    "often": "once a day",
+    "may_undo": True,
+    "confirmed": True,
+    "preferences_url": "/preferences/sample",
+    "unsubscribe_url": "/unsubscribe/sample",
+}
+_LITTLE = _ABOUT | {"name": "", "language": "", "often": "", "may_undo": False, "confirmed": False}
+_CHOICES = {
+    "frequencies": [("daily", "Once a day"), ("weekly", "Once a week")],
+    "topics": [("news", True), ("port", False)],
+    "everything": False,
+    "languages": [("de", "Deutsch"), ("en", "English")],
+    "saved": True,
+    "problem": "choose at least one topic",
+}
+_NO_CHOICES = {
+    "frequencies": [],
+    "topics": [],
+    "everything": True,
+    "languages": [],
+    "saved": False,
+    "problem": None,
+}
+SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
+    "landing": (
+        {"digests": [_DIGEST], "feeds": [_FEED]},
+        {"digests": [_DIGEST | {"description": "", "often": []}], "feeds": [_FEED | {"description": ""}]},
+        {"digests": [], "feeds": []},
+    ),
+    "feeds": ({"feeds": [_FEED]}, {"feeds": []}),
+    "confirm": (_ABOUT | {"ended": False}, _LITTLE | {"ended": True}),
+    "confirmed": tuple(
+        {"digest": "Morning Courier", "often": often, "preferences_url": "/preferences/sample"}
+        for often in ("once a day", "")
+    ),
+    "unsubscribe": (_ABOUT, _LITTLE),
+    "unsubscribed": (_ABOUT, _LITTLE),
+    "restored": (_ABOUT, _LITTLE),
+    "preferences": (_ABOUT | _CHOICES, _LITTLE | _NO_CHOICES),
+    "error": ({"title": "There is no such page", "text": "It may be mistyped."}, {"title": "Not Found", "text": ""}),
+}
+
+
+def page_problems(templates: Mapping[str, str], settings: Settings) -> list[Problem]:
+    """Every fault that shows when the pages are rendered; each once, with its file and line."""
+    found = Findings(settings)
+    pages = Pages(settings, templates)
+    for page, samples in SAMPLES.items():
+        for values in samples:
+            found.attempt(lambda page=page, values=values: pages.render(page, **values))  # type: ignore[misc]
+    return found.problems
