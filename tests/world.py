@@ -97,6 +97,7 @@ class World:
     keyring: Keyring
     now: datetime
     stories: Stories = field(default_factory=Stories)
+    told: list[str] = field(default_factory=list)  # what delivering told its operator
 
     @property
     def renderer(self) -> EditionRenderer:
@@ -187,6 +188,7 @@ class World:
             stop=stop or threading.Event(),
             clock=self.clock,
             may_take=may_take,
+            log=self.told.append,
         )
 
     def issue(self, issue_id: int) -> Issue:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from syndicate.service.wiring import Services
     from syndicate.store.engine import Database
 
+AnyServices = TypeVar("AnyServices", bound="Services")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
 
@@ -47,6 +48,7 @@ class Invocation:
         from syndicate.store.engine import Database
         from syndicate.store.schema import upgrade
 
+        self.settings.make_database_folder()
         database = Database(self.settings.database_url, pool_size=pool_size)
         try:
             upgrade(database)
@@ -57,12 +59,18 @@ class Invocation:
     @contextmanager
     def services(self) -> Iterator[Services]:
         """Everything a pass needs, built from the settings; closed at the end. Logs go to stderr from here on."""
-        from syndicate.service.logs import set_up_logs
         from syndicate.service.wiring import Services
+
+        with self.opened(Services(self.settings)) as services:
+            yield services
+
+    @contextmanager
+    def opened(self, services: AnyServices) -> Iterator[AnyServices]:
+        """The same for services that were built already."""
+        from syndicate.service.logs import set_up_logs
 
         service = self.settings.service
         set_up_logs(service.log_level if self.verbose else "critical", service.log_format)
-        services = Services(self.settings)
         try:
             yield services
         finally:

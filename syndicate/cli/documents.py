@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syndicate.model import Issue
+
+if TYPE_CHECKING:
+    from syndicate.pipeline.deliver import DeliverResult
 
 
 def issue_document(issue: Issue) -> dict[str, Any]:
@@ -28,16 +31,33 @@ def issue_document(issue: Issue) -> dict[str, Any]:
 
 def issue_sum(issue: Issue) -> str:
     """The ledger's sum in one line: ``12 = 11 accepted + 1 suppressed``."""
-    parts = [
-        f"{count} {'in doubt' if state == 'in_doubt' else state}"
-        for state, count in issue.counts.as_dict().items()
-        if count
-    ]
+    parts = [f"{count} {state_word(state)}" for state, count in issue.counts.as_dict().items() if count]
     line = f"{issue.recipients} = {' + '.join(parts) or '0'}"
     return line if issue.balanced else f"{line}  (DOES NOT BALANCE: please report this)"
+
+
+def state_word(state: str) -> str:
+    """A delivery's state as people read it."""
+    return state.replace("_", " ")
+
+
+def reason_line(reason: str | None, code: int | None, reply: str | None) -> str:
+    """Why a delivery stands as it does: our word for it, then the server's code and answer."""
+    answer = " ".join(str(part) for part in (code, reply) if part is not None)
+    return ": ".join(part for part in (reason, answer) if part)
 
 
 def issue_line(issue: Issue) -> str:
     """One issue in one line, for progress and results."""
     head = f"issue {issue.id}, {issue.digest} {issue.period}: {issue.state}"
     return f"{head} ({issue.reason})" if issue.reason else f"{head}; {issue_sum(issue)}"
+
+
+def outcomes_document(result: DeliverResult | None) -> dict[str, int]:
+    """How many outcomes of each state a pass recorded."""
+    return {state.value: count for state, count in result.outcomes.items()} if result else {}
+
+
+def outcomes_line(result: DeliverResult | None) -> str:
+    """The same for people: ``11 accepted, 1 rejected``."""
+    return ", ".join(f"{count} {state_word(state)}" for state, count in outcomes_document(result).items())

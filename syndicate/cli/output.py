@@ -14,6 +14,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
+from syndicate.core.render.graphemes import display_width
+
 _CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 # Direction overrides and isolates can make a line read as something else (Unicode TR 36, 3.2).
 _CONTROL |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "")
@@ -31,7 +33,9 @@ class Output:
     def document(self, value: Any) -> None:
         """Print the one JSON document of ``--json``; without ``--json`` nothing."""
         if self.as_json:
-            print(json.dumps(value, indent=2, ensure_ascii=False, default=plain), flush=True)  # noqa: T201 - this is the printer
+            # Escaped where the stream could not carry a character: replaced ones would be wrong data.
+            escaped = not (sys.stdout.encoding or "").lower().startswith("utf")
+            print(json.dumps(value, indent=2, ensure_ascii=escaped, default=plain), flush=True)  # noqa: T201 - this is the printer
 
     def text(self, line: str = "") -> None:
         """Print a line for people; with ``--json`` nothing."""
@@ -119,7 +123,7 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], title: s
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title) if title else None, title_justify="left")
+    table = Table(title=Text(title) if title else None, title_justify="left", show_header=any(columns))
     for column in columns:
         table.add_column(Text(column), overflow="fold")
     for row in cells:
@@ -128,10 +132,10 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], title: s
 
 
 def _plain_table(columns: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> None:
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    widths = [max(map(display_width, column)) for column in zip(columns, *cells, strict=True)]
     lines = [title] if title else []
     lines.extend(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (columns, *cells)
+        "  ".join(cell + " " * (width - display_width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in ((columns, *cells) if any(columns) else cells)
     )
     print("\n".join(lines), flush=True)  # noqa: T201 - this is the printer

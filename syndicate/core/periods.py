@@ -10,7 +10,6 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
 from zoneinfo import ZoneInfo
 
 from syndicate.config.sections import Digest
@@ -90,15 +89,3 @@ def instant_key(seq: int) -> str:
 def manual_key(now: datetime) -> str:
     """The key of a manual ``send``: the UTC time, to the microsecond, so that it collides with nothing."""
     return f"manual/{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-
-
-def upcoming(digest: Digest, rhythm: str, *, after: datetime, zone: ZoneInfo, count: int) -> list[datetime]:
-    """The next runs of a rhythm."""
-
-    def runs() -> Iterator[datetime]:
-        due = next_run(digest, rhythm, after=after, zone=zone)
-        while due is not None:
-            yield due
-            due = next_run(digest, rhythm, after=due, zone=zone)
-
-    return list(islice(runs(), count))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -31,16 +32,27 @@ _HEAD = """\
 """
 
 
-def load_keyring(path: Path) -> Keyring:
-    """The keys of the file, made first if there is none.
+def load_keyring(path: Path, *, expected: str | None = None) -> Keyring:
+    """The keys of the file, made first if there is none and none is ``expected`` (a fingerprint).
 
-    Raises KeyFileError for a damaged or unreadable file; it is never written over: its links are in people's mail.
+    Raises KeyFileError for a damaged or unreadable file, and for one that is missing or holds other keys than expected;
+    it is never written over or replaced: its links are in people's mail.
     """
     try:
-        return _read(path)
+        keyring = _read(path)
     except FileNotFoundError:
+        if expected is not None:
+            raise _not_ours(f"{path} is missing, and the database is used with it") from None
         _create(path)
-    return _read(path)
+        keyring = _read(path)
+    if expected is not None and fingerprint(keyring) != expected:
+        raise _not_ours(f"{path} holds other keys than those that the database is used with")
+    return keyring
+
+
+def fingerprint(keyring: Keyring) -> str:
+    """What says whether two keyrings belong together, whatever keys were added since; it gives nothing away."""
+    return hashlib.sha256(b"syndicate keys\0" + keyring.hash_key).hexdigest()[:32]
 
 
 def permission_problem(path: Path) -> Problem | None:
@@ -165,6 +177,14 @@ def _decode(text: str, path: Path, number: int) -> bytes:
     if len(secret) != SECRET_SIZE:
         raise _damaged(path, f"line {number} does not hold {SECRET_SIZE} bytes in base64")
     return secret
+
+
+def _not_ours(what: str) -> KeyFileError:
+    return KeyFileError(
+        f"{what}: with others every link in mail already sent would be dead, and every suppressed address unknown. "
+        "Put the file back: every backup holds it (tar -xzf BACKUP secret.key), and so does every machine where "
+        "Syndicate runs on this database; or `syndicate restore` a backup into an empty database"
+    )
 
 
 def _damaged(path: Path, what: str) -> KeyFileError:

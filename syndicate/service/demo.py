@@ -1,4 +1,4 @@
-"""The demonstration: the shipped configuration and sample articles, end to end, in a folder of one's choice."""
+"""The demonstration: the sample articles end to end. What it works on is laid out in ``samples.py``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from syndicate.config import Settings
-from syndicate.config.load import load_settings
-from syndicate.config.sources import FolderSource
 from syndicate.model import Issue, PollResult
 from syndicate.pipeline.members.import_chunk import Imported, ImportRules
 from syndicate.pipeline.members.importing import import_subscribers
 from syndicate.pipeline.publish import FeedResult
 from syndicate.service import passes
-from syndicate.service.wiring import Services
+from syndicate.service.samples import DemoServices
 from syndicate.shipped import shipped
 from syndicate.store.sources import hold, shift_dates
 
@@ -34,27 +31,7 @@ class Demonstration:
     issues: list[Issue]
 
 
-def demo_settings(folder: Path) -> Settings:
-    """The shipped configuration with everything that is written laid into ``folder``."""
-    settings = load_settings(shipped("config.toml"), {})
-    folder = folder.resolve()
-    service = settings.service.model_copy(
-        update={
-            "database": f"sqlite:///{folder / 'subscribers.db'}",
-            "feeds_dir": folder / "feeds",
-            "secret_key_file": folder / "secret.key",
-        }
-    )
-    sources = {
-        name: source.model_copy(update={"path": shipped("examples") / "articles"})
-        for name, source in settings.source.items()
-        if isinstance(source, FolderSource)
-    }
-    delivery = settings.delivery.model_copy(update={"outbox": folder / "outbox"})
-    return settings.model_copy(update={"service": service, "source": sources, "delivery": delivery})
-
-
-def demonstrate(services: Services) -> Demonstration:
+def demonstrate(services: DemoServices) -> Demonstration:
     """Read the samples, build the feeds, sign up the readers, compose and send their digests.
 
     Doing it again is harmless.
@@ -63,7 +40,7 @@ def demonstrate(services: Services) -> Demonstration:
     now = services.clock()
     shift = now - BEFORE_FIRST_RUN - SAMPLES_END
     with services.database.write() as session:
-        for name in settings.source:
+        for name in services.samples:
             if not hold(session, name)[1]:
                 shift_dates(session, name, timedelta(minutes=shift // timedelta(minutes=1)))
     sources = passes.poll(services)
@@ -80,7 +57,9 @@ def demonstrate(services: Services) -> Demonstration:
         )
     stop = threading.Event()
     issues = [passes.send(services, name, wait=True, stop=stop).issue for name in settings.digest]
-    passes.confirm_due(services, stop=stop)
+    confirmed = passes.confirm_due(services, stop=stop)
+    if confirmed is not None and confirmed.stopped_by is not None:
+        raise confirmed.stopped_by
     return Demonstration(sources=sources, feeds=feeds, readers=readers, issues=issues)
 
 

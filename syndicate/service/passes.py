@@ -7,20 +7,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from syndicate.core.addresses import parse_address
 from syndicate.core.periods import manual_key
-from syndicate.errors import DiskFullError, RelayError, SyndicateError
+from syndicate.errors import SyndicateError
 from syndicate.model import Issue, IssueState, Outcome, PollResult
-from syndicate.pipeline.compose import compose, sample_envelope
+from syndicate.pipeline import compose as composing
+from syndicate.pipeline.compose import Composed, Memory, compose, sample_envelope
 from syndicate.pipeline.deliver import DeliverResult, deliver, send_confirmations
 from syndicate.pipeline.ingest import Source, ingest
 from syndicate.pipeline.publish import FeedResult, publish
 from syndicate.pipeline.upkeep import prune
-from syndicate.service.due import compose_due
 from syndicate.service.wiring import Services
 from syndicate.store.articles import number_due
-from syndicate.store.issues import get_issue
+from syndicate.store.deliveries import next_due
+from syndicate.store.issues import LIVE_STATES, get_issue, list_issues
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ def poll_source(services: Services, source: Source) -> PollResult:
         log.error("source %s: %s", result.source, result.error)
     for problem in result.problems:
         log.warning("source %s: %s: %s", result.source, problem.item, problem.error)
+    for warning in result.warnings:
+        log.warning("source %s: %s: %s", result.source, warning.item, warning.error)
     if result.changed:
         log.info(
             "source %s: %d added, %d updated, %d withdrawn",
@@ -61,14 +65,24 @@ def build_feeds(services: Services, names: Sequence[str] = ()) -> list[FeedResul
     return results
 
 
+def compose_due(services: Services, memory: Memory | None = None) -> Composed:
+    """Compose every digest run that is due, and instant issues for new articles."""
+    now = services.clock()
+    return composing.compose_due(services.database, services.settings, lambda: services.renderer, now, memory)
+
+
 def deliver_due(
     services: Services,
     *,
     stop: threading.Event,
     issues: Sequence[int] | None = None,
     progress: Callable[[int], None] = lambda _count: None,
+    tell: Callable[[str], None] = log.error,
 ) -> DeliverResult | None:
-    """Send the deliveries that are due. None: another process is sending from this database."""
+    """Send the deliveries that are due. None: another process is sending from this database.
+
+    ``tell`` hears what an operator must know while it goes on; what ended it is in the result.
+    """
     lock = services.sending_lock()
     if lock is not None and not lock.acquire():
         return None
@@ -84,7 +98,7 @@ def deliver_due(
             may_take=services.check_disk,
             issues=issues,
             progress=progress,
-            log=log.error,
+            log=tell,
         )
     finally:
         if lock is not None:
@@ -93,11 +107,10 @@ def deliver_due(
     return result
 
 
-def confirm_due(services: Services, *, stop: threading.Event) -> int | None:
-    """Send the confirmation mails that are due, beside a running delivery. None: another process is doing it.
-
-    Raises RelayError, DiskFullError; what is owed stays owed.
-    """
+def confirm_due(
+    services: Services, *, stop: threading.Event, tell: Callable[[str], None] = log.error
+) -> DeliverResult | None:
+    """Send the confirmation mails that are due, beside a running delivery. None: another process is doing it."""
     lock = services.confirming_lock()
     if lock is not None and not lock.acquire():
         return None
@@ -110,7 +123,7 @@ def confirm_due(services: Services, *, stop: threading.Event) -> int | None:
             rules=services.rules,
             stop=stop,
             may_take=services.check_disk,
-            log=log.error,
+            log=tell,
         )
     finally:
         if lock is not None:
@@ -122,6 +135,21 @@ def _tell(result: DeliverResult) -> None:
         log.warning("%d deliveries of a process that died: in doubt, or queued again", result.taken_over)
     if result.outcomes:
         log.info("delivered: %s", ", ".join(f"{count} {state}" for state, count in result.outcomes.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An issue and, if deliveries of it wait, when the next of them is due."""
+
+    issue: Issue
+    due_at: datetime | None
+
+
+def what_waits(services: Services, issues: Sequence[int] = ()) -> list[Waiting]:
+    """These issues, or all that are not over, oldest first, with what they wait for."""
+    with services.database.read() as session:
+        found = [get_issue(session, number) for number in issues] or list_issues(session, states=LIVE_STATES)[::-1]
+        return [Waiting(issue=issue, due_at=next_due(session, issue.id)) for issue in found]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,6 +167,7 @@ def send(
     wait: bool,
     stop: threading.Event,
     progress: Callable[[int], None] = lambda _count: None,
+    tell: Callable[[str], None] = log.error,
 ) -> SendResult:
     """Compose an issue now for all confirmed subscriptions, and deliver it; returns when nothing is queued or sending.
 
@@ -151,7 +180,7 @@ def send(
     if issue.state is not IssueState.RUNNING or not wait:
         return SendResult(issue=issue)
     while not stop.is_set():
-        result = deliver_due(services, stop=stop, issues=[issue.id], progress=progress)
+        result = deliver_due(services, stop=stop, issues=[issue.id], progress=progress, tell=tell)
         issue = _read(services, issue.id)
         if result is not None and result.stopped_by is not None:
             return SendResult(issue=issue, stopped_by=result.stopped_by)
@@ -200,22 +229,20 @@ class OnceResult:
     feeds: list[FeedResult] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    confirmed: DeliverResult | None = None
     delivered: DeliverResult | None = None
 
 
-def run_once(services: Services, *, stop: threading.Event) -> OnceResult:
+def run_once(services: Services, *, stop: threading.Event, tell: Callable[[str], None] = log.error) -> OnceResult:
     """Poll, build, compose what is due, deliver what is due, and remove what is kept no longer."""
     result = OnceResult(sources=poll(services), feeds=build_feeds(services))
     if stop.is_set():
         return result
-    composed = compose_due(services, services.clock())
+    composed = compose_due(services)
     result.issues, result.failures = composed.issues, composed.failures
-    try:
-        confirm_due(services, stop=stop)
-    except (RelayError, DiskFullError) as error:
-        result.failures["confirmation mails"] = str(error)
+    result.confirmed = confirm_due(services, stop=stop, tell=tell)
     if not stop.is_set():
-        result.delivered = deliver_due(services, stop=stop)
+        result.delivered = deliver_due(services, stop=stop, tell=tell)
     result.issues = [_read(services, issue.id) for issue in result.issues]
     clean_up(services, stop=stop)
     return result

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -21,9 +22,10 @@ from starlette.types import ASGIApp
 
 from syndicate.errors import SyndicateError
 from syndicate.io.heartbeat import ping
-from syndicate.service.due import Memory, compose_due
-from syndicate.service.passes import build_feeds, clean_up, confirm_due, deliver_due, poll_source
-from syndicate.service.status import alarms
+from syndicate.pipeline.compose import Memory
+from syndicate.service.alarms import alarms
+from syndicate.service.listening import listen
+from syndicate.service.passes import build_feeds, clean_up, compose_due, confirm_due, deliver_due, poll_source
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_revision, next_due
 from syndicate.store.confirmations import next_due as next_confirmation_due
@@ -53,6 +55,7 @@ class Clock:
         self._feeds_looked: datetime | None = None
         self._pauses: dict[str, tuple[datetime, timedelta]] = {}
         for name, work, seconds in (
+            ("tick", self.tick, 1),
             ("poll", self.poll, 1),
             ("feeds", self.feeds, 1),
             ("compose", self.compose, 1),
@@ -75,6 +78,7 @@ class Clock:
 
     def start(self) -> None:
         """Begin to tick."""
+        self.tick()
         self._scheduler.start()
 
     def close(self) -> bool:
@@ -106,6 +110,10 @@ class Clock:
             self._pauses.pop(name, None)
             return
         self._pauses[name] = (self.services.clock() + pause, min(pause * 2, LONGEST_PAUSE))
+
+    def tick(self) -> None:
+        """Show that the clock goes: a work of its own, since all others may be busy for long (``/readyz``)."""
+        self.services.ticked_at = time.monotonic()
 
     def poll(self) -> None:
         """Poll the sources whose time has come."""
@@ -143,7 +151,7 @@ class Clock:
 
     def compose(self) -> None:
         """Compose the digest runs that are due."""
-        compose_due(self.services, self.services.clock(), self._memory)
+        compose_due(self.services, self._memory)
 
     def deliver(self) -> None:
         """Deliver what is due; a relay that does not work is left alone for a while."""
@@ -156,12 +164,15 @@ class Clock:
             raise result.stopped_by
 
     def confirm(self) -> None:
-        """Send the confirmation mails that are due."""
+        """Send the confirmation mails that are due; likewise."""
         services = self.services
         with services.database.read() as session:
             due_at = next_confirmation_due(session)
-        if due_at is not None and due_at <= services.clock():
-            confirm_due(services, stop=self.stop)
+        if due_at is None or due_at > services.clock():
+            return
+        result = confirm_due(services, stop=self.stop)
+        if result is not None and result.stopped_by is not None:
+            raise result.stopped_by
 
     def heartbeat(self) -> None:
         """Ask the dead-man address when all is well; silence there is the alarm."""
@@ -179,8 +190,15 @@ class Clock:
         clean_up(self.services, stop=self.stop)
 
 
-def run(services: Services, app: ASGIApp | None, *, work: bool = True) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit status. ``app`` is the web part, None for a process without one."""
+def run(services: Services, app: ASGIApp | None, *, work: bool = True, ready: Callable[[], None] = lambda: None) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit status. ``app`` is the web part, None for a process without one.
+
+    ``ready`` is called when the web part can be reached. Raises SyndicateError when its address cannot be listened on.
+    """
+    # Built here, before any thread asks for them: two threads would build two.
+    _ = services.database, services.keyring
+    service = services.settings.service
+    listeners = listen(service.host, service.port) if app is not None else []
     stop = threading.Event()
 
     def ask_to_stop(number: int, _frame: FrameType | None) -> None:
@@ -188,13 +206,12 @@ def run(services: Services, app: ASGIApp | None, *, work: bool = True) -> int:
         stop.set()
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    # Built here, before any thread asks for them: two threads would build two.
-    _ = services.database, services.keyring
     clock = Clock(services) if work else None
-    server = _Web(services, app) if app is not None else None
+    server = _Web(app, listeners) if app is not None else None
     try:
         if clock is not None:
             clock.start()
+        ready()
         while not stop.wait(0.2):
             if server is not None and not server.thread.is_alive():
                 log.error("the web part ended: %s", server.failure or "see above")
@@ -219,12 +236,10 @@ def run(services: Services, app: ASGIApp | None, *, work: bool = True) -> int:
 class _Web:
     """uvicorn in a thread of its own, so that the signals stay ours."""
 
-    def __init__(self, services: Services, app: ASGIApp) -> None:
-        service = services.settings.service
+    def __init__(self, app: ASGIApp, listeners: list[socket.socket]) -> None:
+        self._listeners = listeners
         config = uvicorn.Config(
             app,
-            host=service.host,
-            port=service.port,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -237,10 +252,8 @@ class _Web:
 
     def _serve(self) -> None:
         try:
-            self.server.run()
-        except SystemExit as error:  # uvicorn's way to say that the address is taken
-            self.failure = f"could not listen ({error})"
-        except Exception as error:  # noqa: BLE001 - told by run(), which ends the process
+            self.server.run(sockets=self._listeners)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by run(), which ends the process
             self.failure = str(error)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""How things stand: sources, feeds, next runs, running issues, and the alarms that make ``status`` exit with 1."""
+"""How things stand: sources, feeds, next runs, running issues and their pace. What is wrong with it: ``alarms.py``."""
 
 from __future__ import annotations
 
@@ -6,97 +6,84 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from syndicate.config.durations import format_duration
-from syndicate.model import Issue, IssueState
+from sqlmodel import Session
+
+from syndicate.core.pace import Pace, pace_of, window_start
+from syndicate.model import DeliveryState, Issue, IssueState
+from syndicate.service.alarms import find_alarms
 from syndicate.service.wiring import Services
-from syndicate.store.deliveries import oldest_due
+from syndicate.store.facts import Failure, failures
 from syndicate.store.issues import LIVE_STATES, list_issues
 from syndicate.store.overview import (
     FeedStatus,
     SourceStatus,
+    Unserved,
     due_times,
+    ended_since,
     feed_statuses,
     source_statuses,
     subscription_counts,
     undecided,
+    unserved,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Everything that ``status`` tells."""
+    """Everything that ``status`` tells. ``not_composed``: digests that failed, whether or not it is an alarm yet."""
 
     now: datetime
     sources: list[SourceStatus]
     feeds: list[FeedStatus]
     next_runs: dict[str, datetime]
+    not_composed: dict[str, Failure]
     running: list[Issue]
+    paces: list[Pace]
     last_skipped: list[Issue]
     subscriptions: dict[str, dict[str, int]]
+    unserved: list[Unserved]
     in_doubt: dict[int, int]
     alarms: list[str]
 
     def document(self) -> dict[str, Any]:
-        """The status as plain values."""
-        return asdict(self)
+        """The status as plain values; the paces are its ``rates``."""
+        document = asdict(self)
+        del document["paces"]
+        document["rates"] = [asdict(pace) | {"accepted_per_minute": pace.accepted_per_minute} for pace in self.paces]
+        return document
 
 
 def read_status(services: Services) -> Status:
     """Read it all from one snapshot."""
-    now = services.clock()
+    now, settings = services.clock(), services.settings
     with services.database.read() as session:
-        sources = source_statuses(session)
-        feeds = feed_statuses(session)
-        next_runs = {name.removeprefix("digest/"): due_at for name, due_at in due_times(session).items()}
         running = list_issues(session, states=LIVE_STATES)
-        skipped = list_issues(session, states=[IssueState.SKIPPED], limit=5)
-        subscriptions = subscription_counts(session)
-        doubts = undecided(session)
-        waiting_since = oldest_due(session)
-    return Status(
+        return Status(
+            now=now,
+            sources=source_statuses(session),
+            feeds=feed_statuses(session),
+            next_runs={name.removeprefix("digest/"): due_at for name, due_at in due_times(session).items()},
+            not_composed={name: why for name, why in failures(session).items() if name in settings.digest},
+            running=running,
+            paces=[pace for issue in running if (pace := _pace(session, issue, now)) is not None],
+            last_skipped=list_issues(session, states=[IssueState.SKIPPED], limit=5),
+            subscriptions=subscription_counts(session),
+            unserved=unserved(session, settings.digest),
+            in_doubt=undecided(session),
+            alarms=find_alarms(session, settings, now),
+        )
+
+
+def _pace(session: Session, issue: Issue, now: datetime) -> Pace | None:
+    if issue.state is not IssueState.RUNNING or issue.started_at is None:
+        return None
+    since = window_start(issue.started_at, now)
+    ended = ended_since(session, issue.id, since)
+    return pace_of(
+        issue=issue.id,
+        accepted=ended.get(DeliveryState.ACCEPTED, 0),
+        ended=sum(ended.values()),
+        waiting=issue.counts.queued + issue.counts.sending,
+        since=since,
         now=now,
-        sources=sources,
-        feeds=feeds,
-        next_runs=next_runs,
-        running=running,
-        last_skipped=skipped,
-        subscriptions=subscriptions,
-        in_doubt=doubts,
-        alarms=_alarms(services, sources, feeds, next_runs, doubts, waiting_since, now),
     )
-
-
-def alarms(services: Services) -> list[str]:
-    """What an operator must look at now; empty when all is well."""
-    return read_status(services).alarms
-
-
-def _alarms(
-    services: Services,
-    sources: list[SourceStatus],
-    feeds: list[FeedStatus],
-    next_runs: dict[str, datetime],
-    doubts: dict[int, int],
-    waiting_since: datetime | None,
-    now: datetime,
-) -> list[str]:
-    limit = services.settings.service.alarm_after
-    found = []
-    for source in sources:
-        if source.source in services.settings.source and source.broken_since and now - source.broken_since >= limit:
-            broken = format_duration(now - source.broken_since)
-            found.append(f"source {source.source} has been broken for {broken}: {source.error}")
-    found += [f"feed {feed.feed} could not be built: {feed.error}" for feed in feeds if feed.error]
-    for name, due_at in next_runs.items():
-        if now - due_at >= limit:
-            found.append(f"digest {name} was due {format_duration(now - due_at)} ago and was not composed")
-    if waiting_since is not None and now - waiting_since >= limit:
-        waited = format_duration(now - waiting_since)
-        found.append(f"deliveries have been due for {waited} and have not left: is `syndicate run` up, and the relay?")
-    if services.settings.delivery.in_doubt == "ask":
-        found += [
-            f"issue {issue_id} has {count} deliver{'ies' if count != 1 else 'y'} in doubt: decide with "
-            f"`syndicate issues resolve {issue_id} --as resend` or `--as skip`"
-            for issue_id, count in doubts.items()
-        ]
-    return found

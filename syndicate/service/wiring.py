@@ -16,7 +16,7 @@ from syndicate.errors import DiskFullError, UnknownNameError
 from syndicate.io.database import DatabaseReader
 from syndicate.io.files import free_bytes
 from syndicate.io.folder import FolderReader
-from syndicate.io.keys import load_keyring
+from syndicate.io.keys import fingerprint, load_keyring
 from syndicate.io.lock import ProcessLock
 from syndicate.io.maildir import MaildirSender
 from syndicate.io.smtp import SmtpSender
@@ -29,6 +29,7 @@ from syndicate.pipeline.deliver.envelopes import Envelopes
 from syndicate.pipeline.ingest import Source
 from syndicate.shipped import shipped
 from syndicate.store.engine import Database
+from syndicate.store.facts import keep_keys, known_keys
 from syndicate.store.schema import upgrade
 
 
@@ -43,13 +44,13 @@ class Services:
     def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.clock = clock
+        #: When this process's clock ticked last (``time.monotonic``); None in a process without one.
+        self.ticked_at: float | None = None
 
     @cached_property
     def database(self) -> Database:
         """The open database, its schema brought up to date."""
-        path = self.settings.database_path
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        self.settings.make_database_folder()
         connections = max((relay.max_conns for relay in self.settings.smtp), default=1)
         database = Database(self.settings.database_url, pool_size=max(5, connections))
         upgrade(database)
@@ -57,8 +58,16 @@ class Services:
 
     @cached_property
     def keyring(self) -> Keyring:
-        """The signing keys, made at first start."""
-        return load_keyring(self.settings.secret_key_path)
+        """The signing keys, made at first start. Raises KeyFileError when they are not those of the database."""
+        with self.database.read() as session:
+            known = known_keys(session)
+        keyring = load_keyring(self.settings.secret_key_path, expected=known)
+        if known is None:
+            with self.database.write() as session:
+                known = keep_keys(session, fingerprint(keyring))
+            # Two first starts with a file each, on two machines: the second one must not sign.
+            keyring = load_keyring(self.settings.secret_key_path, expected=known)
+        return keyring
 
     @property
     def templates(self) -> dict[str, str]:

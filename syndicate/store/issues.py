@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, func, or_, select, update
 from sqlmodel import Session, col
 
+from syndicate.core.reasons import Reason, grouped
 from syndicate.errors import LedgerError, TransitionError, UnknownNameError
 from syndicate.model import Counts, DeliveryState, Issue, IssueState
 from syndicate.store.tables import (
@@ -79,6 +80,24 @@ def issue_counts(session: Session, issue_ids: Sequence[int]) -> dict[int, Counts
     for issue_id, state, count in session.execute(query):
         found.setdefault(issue_id, {})[state] = count
     return {issue_id: Counts(**counts) for issue_id, counts in found.items()}
+
+
+def issue_reasons(session: Session, issue_id: int) -> list[Reason]:
+    """Why deliveries of an issue were not accepted, or not yet: like reasons together (``core/reasons.py``)."""
+    why = (col(DeliveryRow.state), col(DeliveryRow.reason), col(DeliveryRow.reply_code), col(DeliveryRow.reply))
+    rows = session.execute(
+        select(*why, func.count())
+        .where(
+            col(DeliveryRow.issue_id) == issue_id,
+            col(DeliveryRow.state).not_in((DeliveryState.ACCEPTED.value, DeliveryState.SENDING.value)),
+            or_(*(column.is_not(None) for column in why[1:])),
+        )
+        .group_by(*why)
+    )
+    return grouped(
+        Reason(state=state, reason=reason, code=code, reply=reply, count=count)
+        for state, reason, code, reply, count in rows
+    )
 
 
 def _issue_query() -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
+from syndicate.config.sections import Digest
 from syndicate.model import DeliveryState, SubscriptionState
 from syndicate.store.tables import (
     ArticleRow,
@@ -42,6 +44,21 @@ class FeedStatus:
     entries: int
     built_at: datetime
     error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unserved:
+    """Confirmed subscriptions that no issue will ever be for. ``frequency`` is None when the digest itself is gone."""
+
+    digest: str
+    frequency: str | None
+    subscriptions: int
+
+    def __str__(self) -> str:
+        readers = f"{self.subscriptions} reader{'s' if self.subscriptions != 1 else ''} of digest {self.digest}"
+        if self.frequency is None:
+            return f"{readers} get nothing: the digest is no longer configured"
+        return f"{readers} get nothing: it is no longer offered {self.frequency!r}"
 
 
 def source_statuses(session: Session) -> list[SourceStatus]:
@@ -100,6 +117,29 @@ def subscription_counts(session: Session) -> dict[str, dict[str, int]]:
     return found
 
 
+def unserved(session: Session, digests: Mapping[str, Digest]) -> list[Unserved]:
+    """Confirmed subscriptions to digests, or with frequencies, that are not configured; by digest and frequency.
+
+    A digest with a ``schedule`` goes to all its readers, whatever frequency they chose.
+    """
+    rows = session.execute(
+        select(col(SubscriptionRow.digest), col(SubscriptionRow.frequency), func.count())
+        .where(col(SubscriptionRow.state) == SubscriptionState.CONFIRMED.value)
+        .group_by(col(SubscriptionRow.digest), col(SubscriptionRow.frequency))
+    )
+    found: dict[tuple[str, str | None], int] = {}
+    for name, frequency, count in rows:
+        digest = digests.get(name)
+        if digest is not None and (digest.schedule is not None or frequency in digest.frequencies):
+            continue
+        key = (name, None if digest is None else frequency)
+        found[key] = found.get(key, 0) + count
+    return [
+        Unserved(digest=name, frequency=frequency, subscriptions=count)
+        for (name, frequency), count in sorted(found.items(), key=lambda each: (each[0][0], each[0][1] or ""))
+    ]
+
+
 def undecided(session: Session) -> dict[int, int]:
     """Unresolved deliveries in doubt, by issue."""
     rows = session.execute(
@@ -108,3 +148,18 @@ def undecided(session: Session) -> dict[int, int]:
         .group_by(col(DeliveryRow.issue_id))
     )
     return {issue_id: count for issue_id, count in rows}  # noqa: C416 - rows are not pairs to mypy
+
+
+def ended_since(session: Session, issue_id: int, since: datetime) -> dict[str, int]:
+    """How many deliveries of an issue were accepted, refused or in doubt since a time, by state."""
+    ends = (DeliveryState.ACCEPTED.value, DeliveryState.REJECTED.value, DeliveryState.IN_DOUBT.value)
+    rows = session.execute(
+        select(col(DeliveryRow.state), func.count())
+        .where(
+            col(DeliveryRow.issue_id) == issue_id,
+            col(DeliveryRow.state).in_(ends),
+            col(DeliveryRow.finished_at) >= since,
+        )
+        .group_by(col(DeliveryRow.state))
+    )
+    return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to mypy

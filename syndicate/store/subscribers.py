@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, case, delete, func, insert, select, update
 from sqlmodel import Session, SQLModel, col
 
 from syndicate.core.addresses import Address
-from syndicate.model import Frequency, Subscriber, Subscription, SubscriptionState
+from syndicate.model import DeliveryState, Frequency, Subscriber, Subscription, SubscriptionState
 from syndicate.store.articles import highest_seq
 from syndicate.store.statements import insert_new
 from syndicate.store.tables import ConsentEventRow, DeliveryRow, IssueRow, SubscriberRow, SubscriptionRow
@@ -22,6 +22,7 @@ from syndicate.store.tables import ConsentEventRow, DeliveryRow, IssueRow, Subsc
 subscribers = SQLModel.metadata.tables[str(SubscriberRow.__tablename__)]
 subscriptions = SQLModel.metadata.tables[str(SubscriptionRow.__tablename__)]
 consent_events = SQLModel.metadata.tables[str(ConsentEventRow.__tablename__)]
+_OPEN = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +37,18 @@ class ConsentEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One delivery as its receiver may see it."""
+    """One delivery as its receiver may see it. ``due_at``: its next try, if it is queued or deferred."""
 
     issue_id: int
     digest: str
     period: str
     subject: str
     state: str
+    reason: str | None
+    code: int | None
+    reply: str | None
+    attempts: int
+    due_at: datetime | None
     finished_at: datetime | None
 
 
@@ -249,6 +255,11 @@ def receipts(session: Session, subscriber_id: int) -> Iterator[Receipt]:
             col(IssueRow.period),
             col(IssueRow.subject),
             col(DeliveryRow.state),
+            col(DeliveryRow.reason),
+            col(DeliveryRow.reply_code).label("code"),
+            col(DeliveryRow.reply),
+            col(DeliveryRow.attempts),
+            case((col(DeliveryRow.state).in_(_OPEN), col(DeliveryRow.due_at))).label("due_at"),
             col(DeliveryRow.finished_at),
         )
         .join(IssueRow, col(IssueRow.id) == col(DeliveryRow.issue_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -10,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from syndicate.errors import SyndicateError
 from syndicate.web.errors import FAULT, told, told_status
@@ -29,8 +32,8 @@ log = logging.getLogger(__name__)
 _OURS = 500
 
 
-def make_app(services: Services) -> ASGIApp:
-    """The web application over one configuration's services."""
+def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
+    """The web application over one configuration's services. ``pictures``: a folder to show at ``/media/``."""
     pages = Pages(services.settings, services.templates)
 
     def expected(_request: Request, error: Exception) -> Response:
@@ -55,6 +58,7 @@ def make_app(services: Services) -> ASGIApp:
             *FeedFiles(services.settings).routes(),
             *MemberPages(services, pages).routes(),
             *Health(services).routes(),
+            *([Mount("/media", StaticFiles(directory=pictures))] if pictures else []),
         ],
         middleware=[Middleware(BodyLimit)],
         exception_handlers={SyndicateError: expected, HTTPException: refused, Exception: fault},

@@ -38,7 +38,7 @@ TABLE: dict[type[Exception], Told] = {
     ExpiredTokenError: Told(
         HTTPStatus.GONE,
         "This link has expired",
-        "Confirmation links work for a limited time. Subscribe again and a fresh one is sent to you.",
+        "Such links work for a limited time. Ask once more, as you did the first time, and a new one is sent to you.",
     ),
     TokenError: Told(
         HTTPStatus.NOT_FOUND,

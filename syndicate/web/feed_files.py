@@ -11,6 +11,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from threading import Lock
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -66,6 +67,8 @@ class FeedFiles:
             return Response(status_code=204, headers=_PREFLIGHT)
         path: str = request.path_params["path"]
         document = self._read(path)
+        if document is None and not _is_document(path):
+            raise HTTPException(404)  # a person who shortened an address: the page with a way back
         if document is None:
             return PlainTextResponse("There is no such feed.\n", status_code=404, headers=_OPEN)
         headers = {
@@ -86,7 +89,7 @@ class FeedFiles:
         # Names that begin with a dot are ours while they are being written; ".." and empty ones lead elsewhere.
         if any(not part or part.startswith(".") or "\\" in part or not part.isprintable() for part in parts):
             return None
-        if parts[-1] not in _TYPES and Path(parts[-1]).suffix not in _SUFFIXES:
+        if not _is_document(path):
             return None
         place = self._folder.joinpath(*parts)
         try:
@@ -114,6 +117,11 @@ class FeedFiles:
             if len(self._tags) > _KEPT:
                 self._tags.popitem(last=False)
         return tag
+
+
+def _is_document(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name in _TYPES or Path(name).suffix in _SUFFIXES
 
 
 def _unchanged(request: Request, document: _Document) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from syndicate.service.wiring import Services
 
 log = logging.getLogger(__name__)
+# Seconds; the clock ticks once a second, whatever its work takes.
+_STANDS_STILL = 60.0
 _FRESH = {"cache-control": "no-store"}
 
 
@@ -37,7 +40,11 @@ class Health:
         return JSONResponse({"status": "ok"}, headers=_FRESH)
 
     def ready(self, _request: Request) -> Response:
-        """The database answers, too."""
+        """The database answers, too, and the clock ticks if this process has one."""
+        ticked_at = self._services.ticked_at
+        if ticked_at is not None and time.monotonic() - ticked_at > _STANDS_STILL:
+            log.error("not ready: the clock stands still; nothing is polled, composed or sent. Start the service anew")
+            return JSONResponse({"status": "clock stands still"}, status_code=503, headers=_FRESH)
         try:
             with self._services.database.read() as session:
                 alive(session)

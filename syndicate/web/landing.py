@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from syndicate.config.sections import Digest
 from syndicate.core.feeds.document import feed_folder, feed_title
+from syndicate.core.message.headers import parse_mailbox
 from syndicate.model import FeedFormat
 from syndicate.web.pages import Pages
 
@@ -40,11 +42,18 @@ class PublicPages:
             {
                 "title": self._settings.digest_title(name),
                 "description": digest.description,
+                "ask": self._whom_to_ask(digest),
                 "often": [] if digest.schedule else [_OFTEN[frequency] for frequency in digest.frequencies],
             }
             for name, digest in self._settings.digest.items()
         ]
         return self._pages.render("landing", public=True, digests=digests, feeds=self._feeds())
+
+    def _whom_to_ask(self, digest: Digest) -> str:
+        """The address that a digest's readers answer to; empty while none is set."""
+        delivery = self._settings.delivery
+        mailbox = digest.reply_to or delivery.reply_to or digest.from_ or delivery.from_
+        return parse_mailbox(mailbox).address if mailbox else ""
 
     def feeds(self, _request: Request) -> Response:
         """The list of feeds, for people."""

@@ -17,6 +17,7 @@ from syndicate.cli.main import run
 def syndicate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     """`syndicate("check", "--json")` in this process, in `tmp_path`: status, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["syndicate"])
     for name in list(os.environ):
         if name.startswith("SYNDICATE_"):
             monkeypatch.delenv(name)

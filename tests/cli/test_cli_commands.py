@@ -96,6 +96,7 @@ def test_modules_of_commands_import_nothing_heavy_at_their_start(path: Path) -> 
                 "functools",
                 "json",
                 "re",
+                "shlex",
             }, name
 
 

@@ -111,6 +111,9 @@ def test_imported_and_exported(subscribers: Call, tmp_path: Path) -> None:
     assert document["unused_columns"] == ["town"]
     assert document["problems"] == [{"line": 3, "problem": "broken has no @"}]
     assert "line 3: broken has no @" in done.err
+    (tmp_path / "misspelt.csv").write_text("email,nmae,frequencey\nann@example.org,Ann,daily\n")
+    misspelt = subscribers("import", "misspelt.csv", "--digest", "morning")
+    assert "not read: nmae (did you mean name?), frequencey (did you mean frequency?)" in misspelt.err
     out = subscribers("export")
     assert out.status == 0
     lines = list(csv.DictReader(io.StringIO(out.out)))
@@ -149,6 +152,9 @@ def test_unsubscribed_and_erased(subscribers: Call) -> None:
         "blocked": False,
     }
     assert subscribers("list", "--json").document == {"subscribers": [], "total": 0}
+    again = subscribers("erase", "ann@example.org")
+    assert (again.status, again.out) == (1, "ann@example.org: was not known here\n")
+    assert subscribers("erase", "ann@example.org", "--block").status == 0
 
 
 def test_help_has_an_example(subscribers: Call) -> None:

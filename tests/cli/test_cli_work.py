@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mailbox
+import sqlite3
 from email import message_from_string, policy
 from pathlib import Path
 
@@ -36,6 +37,11 @@ def publisher(tmp_path: Path, syndicate: Call) -> Publisher:
     for name in ("ada", "bo"):
         assert syndicate("subscribers", "add", f"{name}@example.org", "--digest", "morning", "--confirmed").status == 0
     return publisher
+
+
+def test_a_source_is_polled_once_however_often_it_is_named(publisher: Publisher, syndicate: Call) -> None:
+    (name,) = [source["source"] for source in syndicate("poll", "--json").document["sources"]]
+    assert len(syndicate("poll", name, name, "--json").document["sources"]) == 1
 
 
 def test_poll_says_what_it_saw_in_the_words_of_the_contract(publisher: Publisher, syndicate: Call) -> None:
@@ -83,7 +89,25 @@ def test_a_preview_in_every_format(publisher: Publisher, syndicate: Call) -> Non
     assert syndicate("preview", "morning", "-o", target).status == 0
     assert target.read_text() == page
     assert syndicate("preview", "morning", "--subscriber", "nobody@example.org").status == 2
+    for place in (publisher.folder / "nowhere" / "x.html", publisher.folder):
+        refused = syndicate("preview", "morning", "-o", place)
+        assert refused.status == 2
+        assert refused.err.startswith(f"syndicate: {place} cannot be written: ")
+        assert len(refused.err.splitlines()) == 1
     assert syndicate("issues", "list", "--json").document == {"issues": []}
+
+
+def test_a_preview_of_nothing_new_says_so_and_keeps_to_the_topics(publisher: Publisher, syndicate: Call) -> None:
+    syndicate("subscribers", "add", "cy@example.org", "--digest", "morning", "--confirmed", "--topic", "port")
+    syndicate("send", "morning")
+    publisher.article("c", title="Not of the port", category="news")
+    syndicate("poll")
+    result = syndicate("preview", "morning", "--subscriber", "cy@example.org", "--json")
+    assert (result.document["new"], result.document["reason"]) == (False, "nothing is new")
+    assert result.document["articles"] == ["Tide & time <3"]
+    assert "cy@example.org would get no issue now: nothing is new; shown are the newest articles of their" in result.err
+    other = syndicate("preview", "morning", "--subscriber", "ada@example.org", "--json")
+    assert (other.document["new"], other.document["articles"], other.err) == (True, ["Not of the port"], "")
 
 
 def test_a_dry_run_says_who_would_get_what_and_writes_nothing(publisher: Publisher, syndicate: Call) -> None:
@@ -102,6 +126,10 @@ def test_a_test_copy_goes_to_one_address_and_stands_on_no_ledger(publisher: Publ
     assert message["To"] == "editor@courier.example"
     assert syndicate("issues", "list", "--json").document == {"issues": []}
     assert syndicate("send", "morning", "--test", "no address").status == 2
+    both = syndicate("send", "morning", "--test", "editor@courier.example", "--dry-run")
+    assert (both.status, both.out) == (2, "")
+    assert "give one of the two" in both.err
+    assert len(mailbox.Maildir(publisher.folder / "outbox", create=False)) == 1
 
 
 def test_send_composes_and_delivers_and_its_json_is_the_issue(publisher: Publisher, syndicate: Call) -> None:
@@ -131,6 +159,18 @@ def test_an_issue_is_paused_resumed_cancelled_and_each_refusal_is_clear(publishe
     assert syndicate("issues", "show", "99").status == 2
     assert syndicate("issues", "resolve", number, "--as", "skip").status == 0
     assert syndicate("issues", "resolve", number, "--as", "maybe").status == 2
+
+
+def test_what_is_to_be_sent_again_is_sent_by_deliver(publisher: Publisher, syndicate: Call) -> None:
+    syndicate("send", "morning", "--no-wait")
+    with sqlite3.connect(publisher.folder / "subscribers.db") as ledger:
+        ledger.execute("UPDATE deliveries SET state = 'in_doubt', attempts = 1 WHERE id = 1")
+    ledger.close()
+    told = syndicate("issues", "resolve", "1", "--as", "resend").out
+    assert "1 delivery in doubt resolved as resend" in told
+    assert "`syndicate deliver 1` sends what is queued" in told
+    assert syndicate("deliver", "1", "--json").document["outcomes"] == {"accepted": 2}
+    assert "syndicate deliver" not in syndicate("issues", "resolve", "1", "--as", "resend").out
 
 
 def test_deliver_works_through_what_is_queued(publisher: Publisher, syndicate: Call) -> None:
@@ -169,16 +209,3 @@ def test_a_backup_is_restored_elsewhere(publisher: Publisher, syndicate: Call, t
     refusal = syndicate("-c", other.config, "restore", tmp_path / "all.tar.gz")
     assert refusal.status == 1
     assert len(refusal.err.strip().splitlines()) == 1
-
-
-def test_the_demo_runs_twice(syndicate: Call, tmp_path: Path) -> None:
-    first = syndicate("demo", "--dir", tmp_path / "demo", "--exit", "--json").document
-    (issue,) = first["issues"]
-    assert issue["state"] == "finished"
-    assert issue["counts"]["accepted"] == issue["recipients"] > 5
-    assert first["sources"][0]["added"] >= 24
-    second = syndicate("demo", "--dir", tmp_path / "demo", "--exit", "--json").document
-    assert second["sources"][0]["added"] == 0
-    assert second["issues"][0]["state"] == "skipped"
-    messages = mailbox.Maildir(tmp_path / "demo" / "outbox", create=False)
-    assert len(messages) == issue["recipients"] + 1  # one reader is asked to confirm

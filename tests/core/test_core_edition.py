@@ -166,6 +166,26 @@ def test_both_parts_say_the_same() -> None:
     assert "A drawing." not in made.html
 
 
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_each_text_stands_at_the_side_where_its_language_begins(language: str) -> None:
+    both = (article(1, language="he"), article(2, language="en"))
+    page = page_of(rendered(articles=both, headlines=(article(3, language="ar"), article(4)), language=language).html)
+    assert [(cell.get("dir"), cell.get("align")) for cell in page.xpath("//td[contains(@class, 'article')]")] == [
+        ("rtl", "right"),
+        ("ltr", "left"),
+    ]
+    # In a cell with align, which mail clients need, direction alone moves nothing.
+    lines = page.find_class("headline")
+    assert [(line.get("dir"), side(line)) for line in lines] == [("rtl", "right"), ("ltr", "left")]
+    frame = "right" if language == "ar" else "left"
+    assert {cell.get("align") for name in ("card", "foot") for cell in page.find_class(name)} == {frame}
+
+
+def side(element: lxml.html.HtmlElement) -> str:
+    found = re.search(r"text-align:\s*(\w+)", element.get("style", ""))
+    return found[1] if found else ""
+
+
 def test_nothing_but_headlines() -> None:
     made = rendered(articles=(), headlines=(article(1, title="Only this", url="https://courier.example/1"),))
     assert made.subject == "Morning Courier: Only this"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from syndicate.config.sections import Digest
 from syndicate.core.crontab import next_crontab_time
-from syndicate.core.periods import instant_key, manual_key, next_run, period_key, rhythms, runs_until, upcoming
+from syndicate.core.periods import instant_key, manual_key, next_run, period_key, rhythms, runs_until
 
 ZONES = [
     "UTC",
@@ -35,6 +35,15 @@ digests = st.builds(
 
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def upcoming(digest: Digest, rhythm: str, *, after: datetime, zone: ZoneInfo, count: int) -> list[datetime]:
+    runs: list[datetime] = []
+    for _ in range(count):
+        due = next_run(digest, rhythm, after=runs[-1] if runs else after, zone=zone)
+        assert due is not None
+        runs.append(due)
+    return runs
 
 
 @given(digests, st.sampled_from(["daily", "weekly", "monthly"]), moments, zones)

@@ -11,7 +11,7 @@ import pytest
 
 from syndicate.core.links import Purpose, sign, verify
 from syndicate.errors import KeyFileError
-from syndicate.io.keys import load_keyring, permission_problem, rotate
+from syndicate.io.keys import fingerprint, load_keyring, permission_problem, rotate
 
 
 def test_made_at_the_first_start_and_the_same_afterwards(tmp_path: Path) -> None:
@@ -60,6 +60,19 @@ def test_rotation_keeps_older_keys_and_the_hash_key(tmp_path: Path, now: object)
     assert verify(after, Purpose.UNSUBSCRIBE, token, now).subscription_id == 7  # type: ignore[arg-type]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_expected_keys_are_neither_made_nor_mistaken(tmp_path: Path) -> None:
+    path, other = tmp_path / "secret.key", tmp_path / "other.key"
+    expected = fingerprint(load_keyring(other))
+    with pytest.raises(KeyFileError, match=r"secret\.key is missing.*BACKUP secret\.key.*restore"):
+        load_keyring(path, expected=expected)
+    assert not path.exists()
+    load_keyring(path)
+    with pytest.raises(KeyFileError, match="holds other keys"):
+        load_keyring(path, expected=expected)
+    rotate(other)
+    assert fingerprint(load_keyring(other, expected=expected)) == expected
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,7 @@ def test_a_relay_that_does_not_work_costs_no_recipient_an_attempt(world: World) 
     issue_id = issue_for(world, 9)
     result = world.deliver(ScriptedSender(refuse="127.0.0.1:25 refuses connections"))
     assert "refuses connections" in str(result.stopped_by)
+    assert world.told == []  # the result says it; told here it would be said twice
     assert world.counts(issue_id).queued == 9
     with world.database.read() as session:
         assert set(session.exec(select(DeliveryRow.attempts))) == {0}

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from publisher import Publisher
+from sqlmodel import select
 from world import utc
 
-from syndicate.model import Issue, IssueState
+from syndicate.model import DeliveryState, Issue, IssueState
+from syndicate.pipeline.compose.timetable import set_schedules
+from syndicate.pipeline.members.subscribing import Wish, subscribe
 from syndicate.service import passes
-from syndicate.service.due import compose_due, set_schedules
 from syndicate.service.status import read_status
 from syndicate.service.wiring import Services
-from syndicate.store.issues import list_issues
+from syndicate.store.facts import failures
+from syndicate.store.issues import change_state, list_issues
+from syndicate.store.tables import DeliveryRow
 
 
 class Desk:
@@ -32,7 +37,7 @@ class Desk:
         if to is not None:
             self.now = utc(to)
         passes.poll(self.services)
-        return compose_due(self.services, self.now).issues
+        return passes.compose_due(self.services).issues
 
     def issues(self) -> list[tuple[str, str]]:
         with self.services.database.read() as session:
@@ -148,7 +153,7 @@ def test_a_digest_that_is_gone_takes_its_schedules_with_it(paper: Publisher) -> 
     desk.tick()
     paper.config.write_text(paper.config.read_text().replace("digest.morning", "digest.evening"))
     desk.restart()
-    assert set(set_schedules(desk.services, desk.now)) == {"digest/evening/daily"}
+    assert set(set_schedules(desk.services.database, desk.services.settings, desk.now)) == {"digest/evening/daily"}
 
 
 def test_a_broken_template_stays_due_raises_the_alarm_and_is_made_up_for(paper: Publisher) -> None:
@@ -160,11 +165,94 @@ def test_a_broken_template_stays_due_raises_the_alarm_and_is_made_up_for(paper: 
     assert desk.tick("2026-11-22T07:30") == []
     assert read_status(desk.services).alarms == []
     desk.now += timedelta(hours=1)
-    assert any("was due 1h ago" in alarm for alarm in read_status(desk.services).alarms)
+    (alarm,) = read_status(desk.services).alarms
+    assert "digest morning/daily was due 1h ago and was not composed: " in alarm
+    assert "digest.html, line 1" in alarm
     (own / "digest.html").unlink()
     (issue,) = desk.tick()
     assert (issue.period, issue.recipients) == ("daily/2026-11-22", 2)
     assert read_status(desk.services).alarms == []
+
+
+def test_an_instant_digest_that_cannot_be_composed_raises_the_alarm_also_after_a_restart(paper: Publisher) -> None:
+    paper.frequencies = ("instant",)
+    desk = desk_with(paper.write(), "instant")
+    own = paper.folder / "templates" / "digest"
+    own.mkdir(parents=True)
+    (own / "digest.html").write_text("one\n{% if %}")
+    assert desk.tick() == []
+    assert read_status(desk.services).alarms == []
+    assert "line 2" in read_status(desk.services).not_composed["morning"].error
+    desk.now += timedelta(hours=1)
+    desk.restart()
+    desk.tick()
+    (alarm,) = read_status(desk.services).alarms
+    assert "digest morning could not be composed for 1h: " in alarm
+    assert "digest.html, line 2" in alarm
+    (own / "digest.html").unlink()
+    desk.now += timedelta(hours=1)
+    (issue,) = desk.tick()
+    assert issue.recipients == 2
+    assert (read_status(desk.services).alarms, read_status(desk.services).not_composed) == ([], {})
+
+
+def test_a_failed_digest_that_is_no_longer_configured_is_forgotten(paper: Publisher) -> None:
+    paper.frequencies = ("instant",)
+    desk = desk_with(paper.write(), "instant")
+    own = paper.folder / "templates" / "digest"
+    own.mkdir(parents=True)
+    (own / "digest.html").write_text("{% if %}")
+    desk.tick()
+    paper.config.write_text(paper.config.read_text().replace("digest.morning", "digest.evening"))
+    desk.now += timedelta(hours=2)
+    desk.restart()
+    assert read_status(desk.services).alarms == []
+    desk.tick()
+    with desk.services.database.read() as session:
+        assert set(failures(session)) <= {"evening"}
+
+
+def test_readers_who_get_nothing_are_told_without_an_alarm(paper: Publisher) -> None:
+    paper.frequencies = ("daily", "weekly")
+    desk = desk_with(paper.write(), "weekly")
+    paper.frequencies = ("daily",)
+    paper.write()
+    desk.restart()
+    status = read_status(desk.services)
+    assert [str(each) for each in status.unserved] == [
+        "2 readers of digest morning get nothing: it is no longer offered 'weekly'"
+    ]
+    assert status.alarms == []
+
+
+def test_confirmation_mails_that_do_not_leave_are_an_alarm(paper: Publisher) -> None:
+    desk = desk_with(paper)
+    wish = Wish(email="new@example.org", digest="morning", operator=True, via="cli")
+    subscribe(desk.services.database, desk.services.settings, desk.services.keyring, wish, now=desk.now)
+    assert read_status(desk.services).alarms == []
+    desk.now += timedelta(hours=1)
+    assert any("confirmation mails have been due for 1h" in alarm for alarm in read_status(desk.services).alarms)
+    passes.confirm_due(desk.services, stop=threading.Event())
+    assert read_status(desk.services).alarms == []
+
+
+def test_a_running_issue_has_its_pace(paper: Publisher) -> None:
+    desk = desk_with(paper)
+    desk.tick()
+    (issue,) = desk.tick("2026-11-22T07:30")
+    assert read_status(desk.services).paces == []
+    desk.now += timedelta(seconds=10)
+    passes.deliver_due(desk.services, stop=threading.Event())
+    with desk.services.database.write() as session:
+        row = session.exec(select(DeliveryRow)).all()[0]
+        row.state, row.finished_at = DeliveryState.QUEUED, None
+        session.add(row)
+        change_state(session, issue.id, expected=[IssueState.FINISHED], to=IssueState.RUNNING, now=desk.now)
+    desk.now += timedelta(seconds=10)
+    (pace,) = read_status(desk.services).paces
+    assert (pace.issue, pace.accepted_per_second, pace.waiting) == (issue.id, 0.1, 1)
+    assert pace.done_at == desk.now + timedelta(seconds=10)
+    assert read_status(desk.services).document()["rates"][0]["accepted_per_minute"] == 6
 
 
 def test_a_source_that_stays_broken_is_an_alarm(paper: Publisher) -> None:

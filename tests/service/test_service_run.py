@@ -21,6 +21,8 @@ import pytest
 from publisher import Publisher
 from smtp_server import RecordingServer
 
+from syndicate.service.run import Clock
+
 PATIENCE = 90.0
 
 
@@ -87,6 +89,7 @@ def test_it_polls_builds_composes_delivers_serves_and_stops_in_order(tmp_path: P
 
             until(served, "the feed with both articles")
             assert httpx.get(f"{base}/healthz").status_code == 200
+            assert httpx.get(f"{base}/readyz").status_code == 200
             took, log = stop(process)
             assert process.returncode == 0
         assert took < 10
@@ -160,6 +163,20 @@ def test_send_beside_a_running_service_waits_for_it(tmp_path: Path) -> None:
             until(lambda: len(issues(publisher)) == 2, "the second instant issue")
             issue = publisher.json("send", "morning")
             assert issue["state"] == "skipped"
+
+
+def test_the_clock_ticks_while_all_its_work_is_held_up(tmp_path: Path) -> None:
+    publisher = Publisher(tmp_path, frequencies=("daily",)).write()
+    services = publisher.services(lambda: datetime.now(UTC))
+    _ = services.database, services.keyring
+    clock = Clock(services)
+    with services.database.write():  # whoever wants to write waits for this
+        clock.start()
+        first = services.ticked_at
+        assert first is not None
+        until(lambda: (services.ticked_at or 0) > first + 2, "further ticks")
+    assert clock.close()
+    publisher.close()
 
 
 def test_a_taken_address_is_told(tmp_path: Path) -> None:

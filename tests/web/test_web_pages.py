@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Site:
         self.now = now
         self.database = database
         self.keyring = keyring
-        services = Services(configuration, clock=lambda: self.now)
+        self.services = services = Services(configuration, clock=lambda: self.now)
         services.__dict__["database"] = database
         services.__dict__["keyring"] = keyring
         self.client = TestClient(make_app(services), raise_server_exceptions=False)
@@ -333,6 +334,37 @@ def test_the_landing_page_names_digests_and_feeds(sqlite_site: Site) -> None:
     assert len(page.content) + len(sqlite_site.client.get("/static/pages.css").content) < 60_000
 
 
+def test_the_landing_page_says_whom_to_ask_for_a_digest(
+    sqlite_database: Database, keyring: Keyring, now: datetime, configuration: Settings
+) -> None:
+    delivery = configuration.delivery.model_copy(update={"from_": "The Courier <news@courier.example>"})
+    site = Site(sqlite_database, keyring, now, configuration.model_copy(update={"delivery": delivery}))
+    assert 'href="mailto:news@courier.example?subject=' in site.client.get("/").text
+    answered = delivery.model_copy(update={"reply_to": "editor@courier.example"})
+    site = Site(sqlite_database, keyring, now, configuration.model_copy(update={"delivery": answered}))
+    assert 'href="mailto:editor@courier.example?subject=' in site.client.get("/").text
+
+
+def test_a_feed_address_cut_short_shows_the_way_back_and_a_missing_document_stays_plain(sqlite_site: Site) -> None:
+    for path in ("/feeds/all/", "/feeds/all", "/feeds/nothing/here"):
+        answer = sqlite_site.client.get(path)
+        assert answer.status_code == 404
+        assert '<a href="/">To the start page</a>' in answer.text
+    document = sqlite_site.client.get("/feeds/nothing/rss.xml")
+    assert (document.status_code, document.headers["content-type"]) == (404, "text/plain; charset=utf-8")
+
+
+def test_names_written_from_right_to_left_keep_to_themselves(
+    sqlite_database: Database, keyring: Keyring, now: datetime, configuration: Settings
+) -> None:
+    site = configuration.site.model_copy(update={"title": "جريدة الميناء", "language": "ar"})
+    feed = configuration.feed["all"].model_copy(update={"title": "كل المقالات"})
+    changed = configuration.model_copy(update={"site": site, "feed": {"all": feed}})
+    page = Site(sqlite_database, keyring, now, changed).client.get("/feeds/").text
+    assert '<p lang="ar" dir="rtl"><a href="/">جريدة الميناء</a></p>' in page
+    assert '<h2 class="item" dir="auto">كل المقالات</h2>' in page
+
+
 def test_behind_a_path_of_a_proxy(sqlite_database: Database, keyring: Keyring, now: datetime) -> None:
     below = SETTINGS.model_copy(
         update={"service": SETTINGS.service.model_copy(update={"public_url": "https://courier.example/mail"})}
@@ -353,6 +385,15 @@ def test_the_style_sheet_may_be_kept(sqlite_site: Site) -> None:
 def test_health(site: Site) -> None:
     assert site.client.get("/healthz").json() == {"status": "ok"}
     assert site.client.get("/readyz").json() == {"status": "ok"}
+
+
+def test_not_ready_when_the_clock_of_the_service_stands_still(sqlite_site: Site) -> None:
+    sqlite_site.services.ticked_at = time.monotonic()
+    assert sqlite_site.client.get("/readyz").status_code == 200
+    sqlite_site.services.ticked_at = time.monotonic() - 61
+    answer = sqlite_site.client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "clock stands still"})
+    assert sqlite_site.client.get("/healthz").status_code == 200
 
 
 def test_not_ready_without_a_database(keyring: Keyring, now: datetime, tmp_path: Path) -> None:

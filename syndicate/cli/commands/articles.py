@@ -16,23 +16,42 @@ FeedNames = Annotated[list[str] | None, typer.Argument(metavar="[FEED]...", help
 
 def register(app: typer.Typer) -> None:
     """Add ``poll`` and the group ``feeds``."""
-    app.command("poll", epilog=example("syndicate poll", "syndicate poll stories --json"))(poll)
+    app.command(
+        "poll", epilog=example("syndicate poll", "syndicate poll stories --json", "syndicate poll --withdraw old-cms")
+    )(poll)
     group = typer.Typer(no_args_is_help=True, help="The published feed documents.", rich_markup_mode=None)
     group.command("build", epilog=example("syndicate feeds build", "syndicate feeds build port --json"))(build)
     group.command("list", epilog=example("syndicate feeds list --json"))(list_feeds)
     app.add_typer(group, name="feeds")
 
 
-def poll(ctx: typer.Context, sources: SourceNames = None, as_json: JsonOption = False) -> None:
+def poll(
+    ctx: typer.Context,
+    sources: SourceNames = None,
+    withdraw: Annotated[
+        str | None,
+        typer.Option(
+            "--withdraw", metavar="NAME", help="First withdraw the articles of a source removed from the file."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Read sources now: what is new, changed or gone since the last time."""
     from dataclasses import asdict
 
+    from syndicate.pipeline.ingest import withdraw_source
     from syndicate.service import passes
+    from syndicate.store.sources import unconfigured
 
     call = invocation(ctx, as_json)
     with call.services() as services:
-        results = passes.poll(services, sources or ())
-    call.output.document({"sources": [asdict(result) for result in results]})
+        if withdraw is not None:
+            count = withdraw_source(services.database, withdraw, services.settings, services.clock())
+            call.output.text(f"source {withdraw}: {count} articles withdrawn")
+        results = passes.poll(services, dict.fromkeys(sources or ()))
+        with services.database.read() as session:
+            left = unconfigured(session, services.settings.source)
+    call.output.document({"sources": [asdict(result) for result in results], "unconfigured": left})
     call.output.table(
         ("source", "seen", "added", "updated", "withdrawn", "error"),
         [(r.source, r.seen, r.added, r.updated, r.withdrawn, r.error) for r in results],
@@ -41,6 +60,13 @@ def poll(ctx: typer.Context, sources: SourceNames = None, as_json: JsonOption = 
     for result in results:
         for problem in result.problems:
             call.output.note(f"source {result.source}: {problem.item}: {problem.error}")
+        for warning in result.warnings:
+            call.output.note(f"source {result.source}: warning: {warning.item}: {warning.error}")
+    for name, articles in left.items():
+        call.output.note(
+            f"source {name} is no longer configured; its {articles} articles stay in feeds and digests until "
+            f"`syndicate poll --withdraw {name}`"
+        )
     if any(result.error for result in results):
         raise typer.Exit(1)
 
@@ -50,10 +76,11 @@ def build(ctx: typer.Context, feeds: FeedNames = None, as_json: JsonOption = Fal
     from syndicate.service import passes
 
     call = invocation(ctx, as_json)
-    for name in feeds or ():
+    names = list(dict.fromkeys(feeds or ()))
+    for name in names:
         call.settings.named_feed(name)
     with call.services() as services:
-        results = passes.build_feeds(services, feeds or ())
+        results = passes.build_feeds(services, names)
     call.output.document(
         {
             "feeds": [

@@ -37,6 +37,7 @@ def restore(ctx: typer.Context, file: File, as_json: JsonOption = False) -> None
     from syndicate.store.engine import Database
 
     call = invocation(ctx, as_json)
+    call.settings.make_database_folder()
     database = Database(call.settings.database_url)
     try:
         result = read_backup(database, call.settings.secret_key_path, file)

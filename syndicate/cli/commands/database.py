@@ -20,8 +20,7 @@ def upgrade(ctx: typer.Context, as_json: JsonOption = False) -> None:
     from syndicate.store.engine import Database
 
     call = invocation(ctx, as_json)
-    if call.settings.database_path is not None:
-        call.settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+    call.settings.make_database_folder()
     database = Database(call.settings.database_url)
     try:
         applied = schema.upgrade(database)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line
+from syndicate.cli.program import program
 
 if TYPE_CHECKING:
     from syndicate.service.demo import Demonstration
-    from syndicate.service.wiring import Services
+    from syndicate.service.samples import DemoServices
 
 
 def register(app: typer.Typer) -> None:
@@ -29,12 +32,13 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Read the sample articles, write the feeds, sign up the sample readers, send their digests into a Maildir."""
-    from syndicate.service.demo import demo_settings, demonstrate
+    from syndicate.service.demo import demonstrate
+    from syndicate.service.samples import DemoServices, demo_settings
 
     call = invocation(ctx, as_json)
-    folder.mkdir(parents=True, exist_ok=True)
-    call.settings = demo_settings(folder)
-    with call.services() as services:
+    call.config = folder / "config.toml"
+    call.settings = demo_settings(folder, os.environ)
+    with call.opened(DemoServices(call.settings)) as services:
         made = demonstrate(services)
         _tell(call, services, made)
         if leave:
@@ -42,10 +46,11 @@ def demo(
         _serve(call, services)
 
 
-def _tell(call: Invocation, services: Services, made: Demonstration) -> None:
+def _tell(call: Invocation, services: DemoServices, made: Demonstration) -> None:
     from syndicate.service.demo import mails_in
 
     settings = services.settings
+    command = program() if call.config == Path("config.toml") else f"{program()} -c {quote(_near(call.config))}"
     outbox = settings.path(settings.delivery.outbox)
     say = call.output
     say.document(
@@ -69,16 +74,30 @@ def _tell(call: Invocation, services: Services, made: Demonstration) -> None:
         say.text(issue_line(issue))
     say.text()
     say.text("Where to look:")
-    say.text(f"  feeds      {settings.feeds_path}")
-    say.text(f"  messages   {outbox} ({mails_in(outbox)} messages; `mutt -f` opens it)")
-    say.text(f"  ledger     {settings.database_path} (`syndicate issues list`, `syndicate status`)")
+    say.text(f"  feeds      {_near(settings.feeds_path)}/   rss.xml, atom.xml and feed.json of each feed")
+    say.text(f"  messages   {_near(outbox)}/   a Maildir, {mails_in(outbox)} messages")
+    say.text(f"  ledger     {_near(settings.database_path)}")
+    say.text()
+    say.text("Try:")
+    for line in (f"mutt -f {quote(_near(outbox))}", f"{command} issues list", f"{command} status"):
+        say.text(f"  {line}")
 
 
-def _serve(call: Invocation, services: Services) -> None:
+def _near(path: Path | None) -> str:
+    """A path as one would type it from here."""
+    place = (path or Path()).absolute()
+    return str(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)
+
+
+def _serve(call: Invocation, services: DemoServices) -> None:
     from syndicate.service.run import run
+    from syndicate.service.samples import PICTURES
     from syndicate.web.app import make_app
 
-    call.output.text(f"  pages      {services.settings.service.public_url} (until Ctrl-C)")
-    status = run(services, make_app(services))
+    def ready() -> None:
+        call.output.text()
+        call.output.text(f"The pages are at {services.settings.service.public_url} until Ctrl-C.")
+
+    status = run(services, make_app(services, pictures=PICTURES), ready=ready)
     if status:
         raise typer.Exit(status)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
-from syndicate.cli.documents import issue_document, issue_line
+from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line
+from syndicate.cli.output import shown
+from syndicate.cli.writing import writing
+from syndicate.errors import UsageError
+
+if TYPE_CHECKING:
+    from syndicate.service.passes import Waiting
 
 DigestName = Annotated[str, typer.Argument(metavar="DIGEST", help="The digest's name in the configuration.")]
 
@@ -62,22 +69,39 @@ def preview(
             email=subscriber,
             now=services.clock(),
         )
-    text = {Format.HTML: made.html, Format.TEXT: made.text, Format.EML: made.message.decode("ascii", "surrogateescape")}
+    content = {Format.HTML: made.html.encode(), Format.TEXT: made.text.encode(), Format.EML: made.message}[style]
     call.output.document(
         {
             "digest": digest,
             "subject": made.subject,
             "articles": made.articles,
+            "new": made.new,
+            "reason": made.reason or None,
             "size": len(made.message),
             "html": made.html,
             "text": made.text,
         }
     )
     if target is not None:
-        target.write_text(text[style], encoding="utf-8", newline="")
-        call.output.text(f"{target}: {made.subject} ({len(made.articles)} articles, {len(made.message)} bytes as mail)")
+        with writing(target):
+            target.write_bytes(content)
+        call.output.text(
+            f"{target}: {made.subject} ({_articles(len(made.articles))}, {len(made.message)} bytes as mail)"
+        )
+    elif style is Format.TEXT:
+        call.output.text(made.text.rstrip("\n"))
     elif not as_json:
-        typer.echo(text[style], nl=not text[style].endswith("\n"))
+        # A document in UTF-8, or in what it declares, whatever the terminal's encoding is.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    if not made.new:
+        who, whose = (subscriber, "their topics") if subscriber else ("a new reader", "the digest")
+        call.output.note(f"{who} would get no issue now: {made.reason}; shown are the newest articles of {whose}")
+
+
+def _articles(count: int) -> str:
+    return "1 article" if count == 1 else f"{count} articles"
 
 
 def send(
@@ -93,6 +117,8 @@ def send(
     """Compose an issue now for all confirmed subscriptions of a digest, and deliver it."""
     call = invocation(ctx, as_json)
     call.settings.named_digest(digest)
+    if dry_run and test is not None:
+        raise UsageError("--dry-run sends nothing and --test sends one copy: give one of the two")
     if dry_run:
         _dry_run(call, digest)
     elif test is not None:
@@ -136,7 +162,7 @@ def _send(call: Invocation, digest: str, *, wait: bool) -> None:
         stop_on_signal() as stop,
         call.output.progress(f"sending {digest}") as advance,
     ):
-        result = passes.send(services, digest, wait=wait, stop=stop, progress=advance)
+        result = passes.send(services, digest, wait=wait, stop=stop, progress=advance, tell=call.output.note)
     call.output.document(issue_document(result.issue))
     call.output.text(issue_line(result.issue))
     if result.stopped_by is not None:
@@ -148,36 +174,69 @@ def deliver(
     issues: Annotated[list[int] | None, typer.Argument(metavar="[ISSUE]...", help="Only these issues.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Work through what is queued, or deferred and due, then exit. What a dead process held is taken over first."""
+    """Work through what is queued, or deferred and due, then exit. What a dead process held is taken over first.
+
+    Without an ISSUE, the confirmation mails that are owed are sent, too.
+    """
     from syndicate.errors import StoreBusyError
     from syndicate.service import passes
     from syndicate.service.stopping import stop_on_signal
-    from syndicate.store.issues import get_issue
 
     call = invocation(ctx, as_json)
+    wanted, tell = issues or [], call.output.note
     with call.services() as services, stop_on_signal() as stop:
-        with services.database.read() as session:
-            for issue_id in issues or ():
-                get_issue(session, issue_id)
+        passes.what_waits(services, wanted)  # raises for a number that is none
+        confirmed = None if wanted else passes.confirm_due(services, stop=stop, tell=tell)
         with call.output.progress("delivering") as advance:
-            result = passes.deliver_due(services, stop=stop, issues=issues or None, progress=advance)
+            result = passes.deliver_due(services, stop=stop, issues=issues or None, progress=advance, tell=tell)
         if result is None:
             lock = services.sending_lock()
             owner = lock.owner() if lock else "unknown"
             raise StoreBusyError(
                 f"process {owner} is sending from {services.database.label} already; it does this work"
             )
+        waiting = passes.what_waits(services, wanted)
+    confirmations = outcomes_document(confirmed)
     call.output.document(
         {
-            "outcomes": {state.value: count for state, count in result.outcomes.items()},
+            "outcomes": outcomes_document(result),
+            "confirmations": confirmations,
             "finished": result.finished,
             "in_doubt": result.taken_over,
+            "waiting": [
+                {
+                    "issue": each.issue.id,
+                    "state": each.issue.state.value,
+                    "queued": each.issue.counts.queued,
+                    "deferred": each.issue.counts.deferred,
+                    "due_at": each.due_at,
+                }
+                for each in waiting
+                if each.due_at is not None
+            ],
         }
     )
-    done = ", ".join(f"{count} {state}" for state, count in result.outcomes.items())
-    if done or result.stopped_by is None:
+    done = outcomes_line(result)
+    stopped_by = result.stopped_by or (confirmed.stopped_by if confirmed else None)
+    if confirmations:
+        call.output.text(f"confirmation mails: {outcomes_line(confirmed)}")
+    if done or (stopped_by is None and not confirmations):
         call.output.text(done or "nothing was due")
     if result.taken_over:
         call.output.text(f"{result.taken_over} deliveries of a process that died: see `syndicate issues list`")
-    if result.stopped_by is not None:
-        raise result.stopped_by
+    if stopped_by is not None:
+        raise stopped_by
+    for each in waiting:
+        if each.due_at is not None or wanted:
+            call.output.text(_waiting_line(each))
+
+
+def _waiting_line(waiting: Waiting) -> str:
+    issue = waiting.issue
+    count = issue.counts.queued + issue.counts.deferred
+    if waiting.due_at is None:
+        return f"issue {issue.id} is {issue.state}: nothing of it waits"
+    still = f"{count} deliver{'ies wait' if count != 1 else 'y waits'}"
+    if issue.state.value == "paused":
+        return f"issue {issue.id} is paused: {still}; `syndicate issues resume {issue.id}` lets it go on"
+    return f"issue {issue.id} is {issue.state}: {still}, next at {shown(waiting.due_at)}"

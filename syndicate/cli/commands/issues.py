@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syndicate.cli.context import JsonOption, example, invocation
-from syndicate.cli.documents import issue_document, issue_line, issue_sum
+from syndicate.cli.documents import issue_document, issue_line, issue_sum, reason_line, state_word
 
 if TYPE_CHECKING:
     from syndicate.model import Issue
@@ -69,18 +69,27 @@ def list_(
 
 
 def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
-    """Show one issue with the sums of its deliveries; exit status 1 if they do not balance."""
-    from syndicate.store.issues import get_issue
+    """Show one issue, the sums of its deliveries and why some were not accepted; exit status 1 without a balance."""
+    from dataclasses import asdict
+
+    from syndicate.store.issues import get_issue, issue_reasons
 
     call = invocation(ctx, as_json)
     with call.services() as services, services.database.read() as session:
         issue = get_issue(session, issue_id)
-    call.output.document(issue_document(issue))
+        reasons = issue_reasons(session, issue_id)
+    call.output.document(issue_document(issue) | {"reasons": [asdict(reason) for reason in reasons]})
     call.output.table(
         ("", ""),
         [(key.replace("_", " "), value) for key, value in issue_document(issue).items() if key != "counts"],
     )
     call.output.text(issue_sum(issue))
+    if reasons:
+        call.output.text()
+        call.output.table(
+            ("deliveries", "state", "why"),
+            [(r.count, state_word(r.state), reason_line(r.reason, r.code, r.reply)) for r in reasons],
+        )
     if not issue.balanced:
         raise typer.Exit(1)
 
@@ -113,6 +122,7 @@ def resolve(
     as_json: JsonOption = False,
 ) -> None:
     """Decide what becomes of deliveries in doubt: their data went out and no answer was recorded."""
+    from syndicate.model import IssueState
     from syndicate.pipeline import control
 
     call = invocation(ctx, as_json)
@@ -123,6 +133,8 @@ def resolve(
     call.output.document(issue_document(issue))
     call.output.text(f"{count} deliver{'y' if count == 1 else 'ies'} in doubt resolved as {decision}")
     call.output.text(issue_line(issue))
+    if issue.counts.queued and issue.state is IssueState.RUNNING:
+        call.output.text(f"`syndicate deliver {issue_id}` sends what is queued; so does `syndicate run`")
 
 
 def _change(ctx: typer.Context, issue_id: int, as_json: bool, verb: Callable[[Database, int, datetime], Issue]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syndicate.cli.context import JsonOption, example, invocation
-from syndicate.cli.documents import issue_document, issue_line
+from syndicate.cli.context import Invocation, JsonOption, example, invocation
+from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line
+from syndicate.cli.output import shown
+
+if TYPE_CHECKING:
+    from syndicate.core.pace import Pace
 
 
 def register(app: typer.Typer) -> None:
@@ -34,9 +38,13 @@ def run(
         _once(ctx, as_json)
         return
     with call.services() as services:
-        call.output.note(f"serving {services.settings.service.public_url} on {services.settings.service.listen}")
-        status = run_service(services, make_app(services))
+        status = run_service(services, make_app(services), ready=lambda: _serving(call))
     raise typer.Exit(status)
+
+
+def _serving(call: Invocation) -> None:
+    service = call.settings.service
+    call.output.note(f"serving {service.public_url} on {service.listen}")
 
 
 def _once(ctx: typer.Context, as_json: bool) -> None:
@@ -47,7 +55,7 @@ def _once(ctx: typer.Context, as_json: bool) -> None:
 
     call = invocation(ctx, as_json)
     with call.services() as services, stop_on_signal() as stop:
-        result = run_once(services, stop=stop)
+        result = run_once(services, stop=stop, tell=call.output.note)
     delivered = result.delivered
     call.output.document(
         {
@@ -55,7 +63,8 @@ def _once(ctx: typer.Context, as_json: bool) -> None:
             "feeds": [asdict(feed) for feed in result.feeds],
             "issues": [issue_document(issue) for issue in result.issues],
             "failures": result.failures,
-            "outcomes": {state.value: count for state, count in delivered.outcomes.items()} if delivered else {},
+            "outcomes": outcomes_document(delivered),
+            "confirmations": outcomes_document(result.confirmed),
         }
     )
     for source in result.sources:
@@ -69,14 +78,17 @@ def _once(ctx: typer.Context, as_json: bool) -> None:
         call.output.text(f"feed {feed.feed}: {feed.error or f'{feed.changed} of {feed.documents} documents written'}")
     for issue in result.issues:
         call.output.text(issue_line(issue))
+    if confirmed := outcomes_line(result.confirmed):
+        call.output.text(f"confirmation mails: {confirmed}")
     if delivered is None:
         call.output.note("another process is sending from this database; it does that part")
-    elif delivered.stopped_by is not None:
-        call.output.note(str(delivered.stopped_by))
+    stops = dict.fromkeys(str(each.stopped_by) for each in (result.confirmed, delivered) if each and each.stopped_by)
+    for stop_line in stops:
+        call.output.note(stop_line)
     for name, failure in result.failures.items():
         call.output.note(f"{name}: {failure}")
     broken = any(source.error for source in result.sources) or any(feed.error for feed in result.feeds)
-    if broken or result.failures or (delivered is not None and delivered.stopped_by is not None):
+    if broken or result.failures or stops:
         raise typer.Exit(1)
 
 
@@ -88,8 +100,7 @@ def web(ctx: typer.Context, as_json: JsonOption = False) -> None:
     call = invocation(ctx, as_json)
     call.verbose = True
     with call.services() as services:
-        call.output.note(f"serving {services.settings.service.public_url} on {services.settings.service.listen}")
-        status = run_service(services, make_app(services), work=False)
+        status = run_service(services, make_app(services), work=False, ready=lambda: _serving(call))
     raise typer.Exit(status)
 
 
@@ -121,8 +132,20 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     say.table(("next run", "due"), list(found.next_runs.items()))
     for issue in (*found.running, *found.last_skipped):
         say.text(issue_line(issue))
+    for pace in found.paces:
+        say.text(_pace_line(pace))
+    for name, failure in found.not_composed.items():
+        say.text(f"digest {name} cannot be composed since {shown(failure.since)}: {failure.error}")
+    for unserved in found.unserved:
+        say.text(f"note: {unserved}")
     for alarm in found.alarms:
         say.text(f"ALARM: {alarm}")
     if found.alarms:
         raise typer.Exit(1)
     say.text("all is well")
+
+
+def _pace_line(pace: Pace) -> str:
+    speed = f"{pace.accepted_per_second:.1f} a second ({pace.accepted_per_minute:.0f} a minute)"
+    line = f"issue {pace.issue}: {speed} accepted lately"
+    return f"{line}, {pace.waiting} to go, done at {shown(pace.done_at)}" if pace.done_at else line

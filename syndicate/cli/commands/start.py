@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from syndicate.cli.context import JsonOption, example, invocation
+from syndicate.cli.program import program
 from syndicate.errors import SyndicateError, UsageError
 
 _DATE = b"DATE-OF-INIT"
@@ -73,5 +75,6 @@ def _write_new(path: Path, content: bytes) -> bool:
 
 
 def _next_steps(folder: Path) -> str:
-    enter = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
-    return f"Next: look into {folder / 'config.toml'}, then `{enter}syndicate check` and `syndicate run`."
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {quote(str(folder))} && "
+    command = program(folder)
+    return f"Next: look into {folder / 'config.toml'}, then `{enter}{command} check` and `{command} run`."

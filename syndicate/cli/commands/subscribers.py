@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
+from syndicate.cli.documents import reason_line, state_word
+from syndicate.cli.errors import FAILED
+from syndicate.cli.writing import writing
 from syndicate.errors import SuppressedError, UsageError
 
 if TYPE_CHECKING:
@@ -162,8 +165,19 @@ def show(ctx: typer.Context, email: EmailArgument, as_json: JsonOption = False) 
         )
     output.text()
     output.table(
-        ("issue", "digest", "period", "delivery"),
-        [(sent["issue"], sent["digest"], sent["period"], sent["state"]) for sent in document["deliveries"]],
+        ("issue", "digest", "period", "delivery", "when", "next try", "why"),
+        [
+            (
+                sent["issue"],
+                sent["digest"],
+                sent["period"],
+                state_word(sent["state"]),
+                sent["finished_at"],
+                sent["next_try_at"],
+                reason_line(sent["reason"], sent["code"], sent["reply"]),
+            )
+            for sent in document["deliveries"]
+        ],
         empty="nothing was sent yet",
     )
 
@@ -204,9 +218,16 @@ def import_(
             progress=advance,
         )
     if done.unused:
-        call.output.note(f"columns that were not read: {', '.join(done.unused)}")
+        call.output.note(f"columns that were not read: {', '.join(map(_with_hint, done.unused))}")
     call.output.document(_imported(done) | {"problems": problems})
     call.output.text(_import_line(done))
+
+
+def _with_hint(title: str) -> str:
+    from syndicate.core.subscriber_lines import column_hint
+
+    meant = column_hint(title)
+    return f"{title} (did you mean {meant}?)" if meant else title
 
 
 def _imported(done: Imported) -> dict[str, Any]:
@@ -276,11 +297,9 @@ def _output(file: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    try:
+    with writing(file):
         # People's addresses: for the operator's eyes only.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
         yield opened
 
@@ -324,3 +343,5 @@ def erase(
         known = erase_person(services.database, services.keyring, email, now=services.clock(), block=block)
     call.output.document({"email": email, "erased": known, "blocked": block})
     call.output.text(f"{email}: {'erased' if known else 'was not known here'}{', and blocked' if block else ''}")
+    if not known and not block:
+        raise typer.Exit(FAILED)  # a mistyped address must not pass for one that was erased

@@ -12,7 +12,7 @@ from babel.dates import format_date, format_datetime
 
 from syndicate.core.article.text import cut_text
 from syndicate.core.render.graphemes import display_width
-from syndicate.core.render.languages import locale_of
+from syndicate.core.render.languages import date_locale
 from syndicate.core.render.slots import Slot
 from syndicate.core.render.text_part import WIDTH
 from syndicate.core.render.web_addresses import safe_url
@@ -23,10 +23,10 @@ _FIELD = re.compile(r"\{(\w+)\}")
 
 def filters_for(language: str, zone: ZoneInfo) -> Mapping[str, Callable[..., Any]]:
     """All filters, with dates bound to an edition's language and zone."""
-    locale = locale_of(language)
+    locale = date_locale(language, zone.key)
 
     def localised(value: date | datetime | None, pattern: str = "long") -> str:
-        """A date in the edition's language: ``short``, ``medium``, ``long``, ``full``, or a pattern of CLDR."""
+        """A date as the language and region have it: ``short``, ``medium``, ``long``, ``full``, or a CLDR pattern."""
         if value is None:
             return ""
         if not isinstance(value, date):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
+from babel.core import get_global
 
 ENGLISH = "en"
 
@@ -29,6 +30,35 @@ def locale_of(tag: str) -> Locale:
         except (ValueError, UnknownLocaleError):
             continue
     return Locale(ENGLISH)  # pragma: no cover - the chain ends with English
+
+
+@lru_cache(maxsize=256)
+def date_locale(tag: str, zone: str) -> Locale:
+    """How dates are written for a language: as its own region does (``en-GB``), else as the country of the zone does.
+
+    ``zone`` is an IANA name. English in Europe/London gives 22 November 2026, in America/New_York November 22, 2026.
+    """
+    locale = locale_of(tag)
+    territory = get_global("zone_territories").get(zone)
+    if locale.territory or locale.script or not territory:
+        return locale
+    try:
+        return Locale.parse(f"{locale.language}_{territory}")
+    except (ValueError, UnknownLocaleError):  # nobody writes this language there that CLDR knows of
+        return locale
+
+
+def with_region(tag: str, *wanted: str | None) -> str:
+    """The tag with the region of the first wanted one that is of the same language and has one (``en``, ``en-GB``).
+
+    Only regions that Babel knows count, so that the tags of readers cannot make editions without end.
+    """
+    own = locale_of(tag)
+    if not own.territory:
+        for other in map(locale_of, filter(None, wanted)):
+            if other.language == own.language and other.territory:
+                return f"{tag}-{other.territory}"
+    return tag
 
 
 def direction(tag: str) -> str:

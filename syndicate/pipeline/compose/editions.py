@@ -12,6 +12,7 @@ from syndicate.config import Settings
 from syndicate.core.message.digest_message import MessageHeaders, build_message
 from syndicate.core.message.headers import parse_mailbox
 from syndicate.core.render.edition import EditionInput, RenderedEdition, render_edition
+from syndicate.core.render.languages import with_region
 from syndicate.core.render.slots import CODES, fill_markers
 from syndicate.core.render.templates import TemplateSet
 from syndicate.model import Keyring
@@ -38,8 +39,12 @@ class EditionRenderer:
         self._finished: dict[tuple[str, str, str], FinishedEdition] = {}
 
     def language_of(self, language: str) -> str:
-        """The language an edition is written in for a subscriber's choice ("" = none): one that there are words for."""
-        return self._templates.words(language or None, self.settings.site.language)["language"]
+        """The language an edition is written in for a subscriber's choice ("" = none): one that there are words for.
+
+        It has the region of that choice, or of the site, for dates.
+        """
+        site = self.settings.site.language
+        return with_region(self._templates.words(language or None, site)["language"], language, site)
 
     def render(self, digest_name: str, edition: PlannedEdition, *, period: str, now: datetime) -> FinishedEdition:
         """Render an edition of a period. ``now`` is when the issue is composed: its Date header and its local day.

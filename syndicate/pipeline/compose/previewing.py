@@ -14,18 +14,23 @@ from syndicate.core.message.template import MessageTemplate
 from syndicate.core.personal import Personal, slot_values
 from syndicate.core.render.slots import fill_markers
 from syndicate.core.selection import Standing, choose
+from syndicate.core.topics import EVERYTHING
 from syndicate.errors import UnknownNameError, UsageError
-from syndicate.model import Envelope, Keyring, Subscriber
+from syndicate.model import Envelope, Keyring, Subscriber, Subscription
 from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
-from syndicate.pipeline.compose.planning import PlannedEdition, make_edition, offer_for, plan_issue, read_edition
-from syndicate.store.articles import highest_seq, newest
+from syndicate.pipeline.compose.planning import PlannedEdition, offer_for, plan_issue, read_edition
+from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
 from syndicate.store.subscribers import find_subscriber, subscription_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A digest as it would go out. ``new`` is False when nothing is new and the newest articles stand in."""
+    """A digest as it would go out.
+
+    ``new`` is False when no issue would be made, and ``reason`` says why; then the newest articles stand in that are
+    of the reader's topics.
+    """
 
     subject: str
     html: str
@@ -33,6 +38,7 @@ class Preview:
     message: bytes
     articles: list[str]
     new: bool
+    reason: str = ""
 
 
 def preview_digest(
@@ -47,12 +53,12 @@ def preview_digest(
 ) -> Preview:
     """A digest as a subscriber (or, without one, a new reader) would get it now.
 
-    Raises UnknownNameError for an unknown digest or subscriber, UsageError when there is no article at all.
+    Raises UnknownNameError for an unknown digest or subscriber, UsageError when there is no article to show at all.
     """
     with database.read() as session:
         reader = _reader(session, email)
-        edition, new = _edition(session, renderer, digest_name, reader, now)
         subscription = subscription_to(session, reader.id, digest_name) if reader else None
+        edition, reason = _edition(session, renderer, digest_name, reader, subscription, now)
     finished = renderer.render(digest_name, edition, period="preview", now=now)
     values = slot_values(
         personal,
@@ -70,7 +76,8 @@ def preview_digest(
         text=fill_markers(rendered.text, rendered.nonce, values),
         message=MessageTemplate(finished.message).fill(values),
         articles=[article.title for article in (*edition.articles, *edition.headlines)],
-        new=new,
+        new=not reason,
+        reason=reason,
     )
 
 
@@ -89,7 +96,7 @@ def sample_envelope(
     Its Message-ID is its own, so that no server takes it for a double.
     """
     with database.read() as session:
-        edition, _ = _edition(session, renderer, digest_name, None, now)
+        edition, _ = _edition(session, renderer, digest_name, None, None, now)
     finished: FinishedEdition = renderer.render_test(digest_name, edition, now=now)
     values = slot_values(personal, keyring, issue_id=0, subscriber_id=0, subscription_id=0, email=to, name="")
     values["message_id"] = f"test.{now:%Y%m%d%H%M%S%f}@{personal.message_domain}"
@@ -107,11 +114,16 @@ def _reader(session: Session, email: str | None) -> Subscriber | None:
 
 
 def _edition(
-    session: Session, renderer: EditionRenderer, digest_name: str, reader: Subscriber | None, now: datetime
-) -> tuple[PlannedEdition, bool]:
+    session: Session,
+    renderer: EditionRenderer,
+    digest_name: str,
+    reader: Subscriber | None,
+    subscription: Subscription | None,
+    now: datetime,
+) -> tuple[PlannedEdition, str]:
+    """What would go out now, or else what could have gone out at some time, and why nothing would."""
     digest = renderer.settings.named_digest(digest_name)
-    subscription = subscription_to(session, reader.id, digest_name) if reader else None
-    standing = Standing(cursor=0, first=True, topics={"*": 0}, joined_seq=highest_seq(session))
+    standing = Standing(cursor=0, first=True, topics={EVERYTHING: 0}, joined_seq=highest_seq(session))
     if subscription is not None:
         standing = Standing(
             cursor=subscription.cursor,
@@ -123,11 +135,15 @@ def _edition(
     language = renderer.language_of((reader.language if reader else None) or "")
     choice = choose(offer_for(session, digest, [standing], now=now), standing, digest, now=now)
     if choice.wanted:
-        return read_edition(session, choice, language), True
-    articles = newest(session, digest, limit=digest.max_items, now=now)
-    if not articles:
-        raise UsageError(f"digest {digest_name} selects no article at all yet; `syndicate poll` reads the sources")
-    return make_edition(language, articles), False
+        return read_edition(session, choice, language), ""
+    ever = Standing(cursor=0, first=False, topics=dict.fromkeys(standing.topics, 0))
+    shown = digest.model_copy(update={"min_items": 1, "overflow": "drop"})
+    newest = choose(offer_for(session, digest, [ever], now=now), ever, shown, now=now)
+    if not newest.wanted:
+        of = "" if EVERYTHING in standing.topics else f" of the topics {', '.join(sorted(standing.topics))}"
+        raise UsageError(f"digest {digest_name} selects no article{of} yet; `syndicate poll` reads the sources")
+    few = f"fewer than {digest.min_items} articles are new (min_items)"
+    return read_edition(session, newest, language), few if choice.waits else "nothing is new"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from syndicate.core.links import Purpose, confirm_url, sign
 from syndicate.core.message.confirmation_message import Confirmation, build_confirmation
 from syndicate.core.message.headers import parse_mailbox
 from syndicate.core.personal import Personal
+from syndicate.core.render.languages import with_region
 from syndicate.core.render.templates import TemplateSet
 from syndicate.model import Envelope, Keyring
 from syndicate.store.confirmations import DueConfirmation
@@ -35,7 +36,7 @@ class ConfirmationMails:
         valid_until = now + settings.privacy.confirm_link_valid
         token = sign(self._keyring, Purpose.CONFIRM, confirmation.subscription_id, expires_at=valid_until)
         zone = settings.digest_zone(confirmation.digest)
-        words = self._templates.words(confirmation.language, settings.site.language)
+        wished, site = confirmation.language, settings.site.language
         delivery = settings.delivery
         # The same for every try of one confirmation, so that servers recognise a second copy.
         mark = hmac.new(self._keyring.hash_key, f"confirmation\0{confirmation.id}".encode(), hashlib.sha256).hexdigest()
@@ -44,7 +45,7 @@ class ConfirmationMails:
             Confirmation(
                 site=settings.site,
                 digest_title=settings.digest_title(confirmation.digest),
-                language=words["language"],
+                language=with_region(self._templates.words(wished, site)["language"], wished, site),
                 zone=zone.key,
                 sender=parse_mailbox(delivery.confirm_from or delivery.from_),
                 recipient=confirmation.email,

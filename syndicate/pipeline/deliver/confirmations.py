@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from syndicate.core.retry import next_attempt
-from syndicate.errors import AddressError, HeaderError, RelayError, UnknownNameError
+from syndicate.errors import AddressError, HeaderError, RelayError, SyndicateError, UnknownNameError
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
 from syndicate.pipeline.deliver.connections import Rules
+from syndicate.pipeline.deliver.delivering import DeliverResult
 from syndicate.pipeline.deliver.ledger import Holder, LostHoldError
 from syndicate.pipeline.deliver.protocols import Connection, Sender
 from syndicate.store import confirmations
@@ -31,14 +32,15 @@ def send_confirmations(
     stop: threading.Event,
     may_take: Callable[[], None],
     log: Callable[[str], None],
-) -> int:
-    """Send what is due; returns how many were accepted. Raises RelayError, DiskFullError; nothing is lost by it."""
+) -> DeliverResult:
+    """Send what is due. A relay that does not work and a full disk end it in order: ``stopped_by`` says so."""
+    result = DeliverResult()
     clock = rules.clock
     now = clock()
     with database.write() as session:
         confirmations.take_over(session, me=holder.name, alone=holder.alone, now=now)
         register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
-    mailer = _Mailer(database, sender, envelope, holder=holder, rules=rules, log=log)
+    mailer = _Mailer(database, sender, envelope, holder=holder, rules=rules, log=log, outcomes=result.outcomes)
     try:
         while not stop.is_set():
             may_take()
@@ -50,11 +52,13 @@ def send_confirmations(
                 if stop.is_set():
                     break
                 mailer.send(confirmation)
+    except SyndicateError as error:
+        result.stopped_by = error
     finally:
         mailer.close()
         with database.write() as session:
             remove_holder(session, holder.name)
-    return mailer.accepted
+    return result
 
 
 class _Mailer:
@@ -67,9 +71,10 @@ class _Mailer:
         holder: Holder,
         rules: Rules,
         log: Callable[[str], None],
+        outcomes: dict[DeliveryState, int],
     ) -> None:
         self._log = log
-        self.accepted = 0
+        self._outcomes = outcomes
         self._database = database
         self._sender = sender
         self._envelope = envelope
@@ -110,7 +115,6 @@ class _Mailer:
         state, due_at = DeliveryState.REJECTED, None
         if outcome.kind is OutcomeKind.ACCEPTED:
             state = DeliveryState.ACCEPTED
-            self.accepted += 1
         elif outcome.kind is not OutcomeKind.REJECTED:
             # In doubt is tried again too: a second confirmation mail does no harm, one that never came loses a reader.
             due_at = next_attempt(
@@ -129,6 +133,7 @@ class _Mailer:
             raise LostHoldError(
                 f"confirmation mail {confirmation.id} was taken over by another process; this one stops"
             )
+        self._outcomes[state] = self._outcomes.get(state, 0) + 1
 
     def close(self) -> None:
         if self._connection is not None:

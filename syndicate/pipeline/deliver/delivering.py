@@ -46,8 +46,8 @@ def deliver(
     """Send what is queued, or deferred and due, of running issues (of ``issues`` only, if given) until nothing is left.
 
     ``may_take`` raises what must stop it before more rows are taken; ``progress`` hears how many outcomes were
-    committed. A relay that does not work, a full disk and a stop end the pass in order: ``stopped_by`` says so, and
-    nothing is lost.
+    committed, ``log`` what an operator must know while it goes on. A relay that does not work, a full disk and a stop
+    end the pass in order: ``stopped_by`` says so, and nothing is lost.
     """
     result = DeliverResult()
 
@@ -75,10 +75,11 @@ def deliver(
     try:
         crew.run()
         if crew.relay_error is not None:
-            log(str(crew.relay_error))
             # A relay that allows fewer connections than we open is no reason to stop while others get on with it.
             if not crew.ran_dry or _something_due(database, clock()):
                 result.stopped_by = crew.relay_error
+            else:
+                log(str(crew.relay_error))
     except SyndicateError as error:
         result.stopped_by = error
     finally:

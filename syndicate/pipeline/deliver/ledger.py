@@ -25,6 +25,8 @@ from syndicate.store.holders import touch_holder
 # How long outcomes are tried to be written after a stop was asked for; SIGTERM allows 10 s in all.
 LAST_TRIES = 6.0
 RETRY_EVERY = 0.5
+# How often it is told that outcomes wait; a full disk may take an operator an hour.
+TELL_EVERY = 60.0
 # Well below the time after which others take a silent process for dead (``store/holders.DEAD_AFTER``).
 TOUCH_EVERY = 5.0
 
@@ -164,9 +166,10 @@ class Ledger:
 
     def _write(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
         deadline: float | None = None
+        told: float | None = None
         while True:
             try:
-                return self._transaction(results, put_back, want)
+                tasks = self._transaction(results, put_back, want)
             except StoreError as error:
                 if not results and not put_back:
                     raise
@@ -175,8 +178,16 @@ class Ledger:
                     deadline = deadline or time.monotonic() + LAST_TRIES
                     if time.monotonic() > deadline:
                         raise
-                self._log(f"{len(results)} outcomes wait to be written: {error}")
+                if told is None or time.monotonic() - told > TELL_EVERY:
+                    told = time.monotonic()
+                    self._log(
+                        f"{len(results)} known outcomes wait to be written, and nothing more is sent before: {error}"
+                    )
                 time.sleep(RETRY_EVERY)
+            else:
+                if told is not None:
+                    self._log("the outcomes that waited are written; it goes on")
+                return tasks
 
     def _transaction(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
         now = self._clock()

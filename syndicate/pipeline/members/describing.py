@@ -48,6 +48,11 @@ def person_document(database: Database, keyring: Keyring, email: str) -> dict[st
                     "period": receipt.period,
                     "subject": receipt.subject,
                     "state": receipt.state,
+                    "reason": receipt.reason,
+                    "code": receipt.code,
+                    "reply": receipt.reply,
+                    "attempts": receipt.attempts,
+                    "next_try_at": receipt.due_at,
                     "finished_at": receipt.finished_at,
                 }
                 for receipt in subscribers.receipts(session, subscriber.id)

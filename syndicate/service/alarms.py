@@ -1,0 +1,75 @@
+"""What an operator must look at now: what was due and did not happen, what stays broken, what waits for a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlmodel import Session
+
+from syndicate.config import Settings
+from syndicate.config.durations import format_duration
+from syndicate.service.wiring import Services
+from syndicate.store import confirmations
+from syndicate.store.deliveries import oldest_due
+from syndicate.store.facts import failures
+from syndicate.store.overview import due_times, feed_statuses, source_statuses, undecided
+
+
+def alarms(services: Services) -> list[str]:
+    """The alarms, each a line; empty when all is well."""
+    with services.database.read() as session:
+        return find_alarms(session, services.settings, services.clock())
+
+
+def find_alarms(session: Session, settings: Settings, now: datetime) -> list[str]:
+    """The same from a snapshot."""
+    return [
+        *_sources(session, settings, now),
+        *(f"feed {feed.feed} could not be built: {feed.error}" for feed in feed_statuses(session) if feed.error),
+        *_digests(session, settings, now),
+        *_mail(session, settings, now),
+        *_doubts(session, settings),
+    ]
+
+
+def _sources(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
+    for source in source_statuses(session):
+        since = source.broken_since
+        if source.source in settings.source and since and now - since >= settings.service.alarm_after:
+            yield f"source {source.source} has been broken for {format_duration(now - since)}: {source.error}"
+
+
+def _digests(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
+    """Runs that are late, with the reason if one is known; then digests of which only instant issues could be late."""
+    limit = settings.service.alarm_after
+    failed = failures(session)
+    late = set()
+    for schedule, due_at in due_times(session).items():
+        name = schedule.removeprefix("digest/")
+        if now - due_at < limit:
+            continue
+        digest = name.rpartition("/")[0]
+        late.add(digest)
+        reason = f": {failed[digest].error}" if digest in failed else ""
+        yield f"digest {name} was due {format_duration(now - due_at)} ago and was not composed{reason}"
+    for digest, failure in failed.items():
+        if digest in settings.digest and digest not in late and now - failure.since >= limit:
+            yield f"digest {digest} could not be composed for {format_duration(now - failure.since)}: {failure.error}"
+
+
+def _mail(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
+    for what, due_at in (("deliveries", oldest_due(session)), ("confirmation mails", confirmations.next_due(session))):
+        if due_at is not None and now - due_at >= settings.service.alarm_after:
+            waited = format_duration(now - due_at)
+            yield f"{what} have been due for {waited} and have not left: is `syndicate run` up, and the relay?"
+
+
+def _doubts(session: Session, settings: Settings) -> Iterator[str]:
+    if settings.delivery.in_doubt != "ask":
+        return
+    for issue_id, count in undecided(session).items():
+        yield (
+            f"issue {issue_id} has {count} deliver{'ies' if count != 1 else 'y'} in doubt: decide with "
+            f"`syndicate issues resolve {issue_id} --as resend` or `--as skip`"
+        )

@@ -1,0 +1,112 @@
+"""What an operator learns of deliveries that were not accepted, of what waits, and of confirmation mails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from calls import Call
+from publisher import Publisher
+from smtp_server import RecordingServer
+
+REPLIES = {
+    "reader0@example.org": "550 5.1.1 <reader0@example.org>: no such user",
+    "reader1@example.org": "550 5.1.1 <reader1@example.org>: no such user",
+    "reader2@example.org": "450 4.2.0 greylisted",
+}
+
+
+@pytest.fixture
+def server() -> Iterator[RecordingServer]:
+    with RecordingServer(replies=REPLIES) as server:
+        yield server
+
+
+@pytest.fixture
+def publisher(tmp_path: Path, syndicate: Call, server: RecordingServer) -> Publisher:
+    publisher = Publisher(tmp_path, transport="smtp", frequencies=("daily",))
+    publisher.more = f'[[smtp]]\nhost = "127.0.0.1"\nport = {server.port}\ntls_type = "none"\n'
+    publisher.write()
+    publisher.article("a")
+    assert syndicate("poll").status == 0
+    assert syndicate("subscribers", "import", publisher.readers(4), "--confirmed").status == 0
+    return publisher
+
+
+@pytest.mark.usefixtures("publisher")
+def test_the_reasons_of_an_issue_are_grouped_and_name_nobody(syndicate: Call) -> None:
+    assert syndicate("send", "morning").status == 0
+    document = syndicate("issues", "show", "1", "--json").document
+    assert document["reasons"] == [
+        {"state": "deferred", "reason": None, "code": 450, "reply": "4.2.0 greylisted", "count": 1},
+        {"state": "rejected", "reason": "hard", "code": 550, "reply": "5.1.1 <…>: no such user", "count": 2},
+    ]
+    shown = syndicate("issues", "show", "1").out
+    assert "hard: 550 5.1.1 <…>: no such user" in shown
+    assert "450 4.2.0 greylisted" in shown
+
+
+@pytest.mark.usefixtures("publisher")
+def test_a_reader_shows_each_delivery_with_its_reason_and_next_try(syndicate: Call) -> None:
+    syndicate("send", "morning")
+    (refused,) = syndicate("subscribers", "show", "reader0@example.org", "--json").document["deliveries"]
+    assert (refused["state"], refused["reason"], refused["code"]) == ("rejected", "hard", 550)
+    assert "no such user" in refused["reply"]
+    assert refused["finished_at"] is not None
+    assert refused["next_try_at"] is None
+    (deferred,) = syndicate("subscribers", "show", "reader2@example.org", "--json").document["deliveries"]
+    assert (deferred["state"], deferred["attempts"], deferred["reply"]) == ("deferred", 1, "4.2.0 greylisted")
+    assert deferred["next_try_at"] is not None
+    shown = syndicate("subscribers", "show", "reader0@example.org").out
+    assert "hard: 550 5.1.1 <reader0@example.org>: no such user" in shown
+
+
+@pytest.mark.usefixtures("publisher")
+def test_deliver_says_what_still_waits_and_how_a_paused_issue_goes_on(syndicate: Call) -> None:
+    syndicate("send", "morning", "--no-wait")
+    syndicate("issues", "pause", "1")
+    for arguments in (("deliver", "1"), ("deliver",)):
+        said = syndicate(*arguments).out
+        assert "issue 1 is paused: 4 deliveries wait; `syndicate issues resume 1` lets it go on" in said
+    (waiting,) = syndicate("deliver", "1", "--json").document["waiting"]
+    assert (waiting["issue"], waiting["state"], waiting["queued"]) == (1, "paused", 4)
+    syndicate("issues", "resume", "1")
+    said = syndicate("deliver", "1").out
+    assert "1 accepted" in said
+    assert "issue 1 is running: 1 delivery waits, next at " in said
+    syndicate("issues", "cancel", "1")
+    assert "issue 1 is cancelled: nothing of it waits" in syndicate("deliver", "1").out
+
+
+@pytest.mark.usefixtures("publisher")
+def test_confirmation_mails_are_sent_by_deliver_and_told(syndicate: Call, server: RecordingServer) -> None:
+    syndicate("subscribers", "add", "new@example.org", "--digest", "morning")
+    assert syndicate("deliver", "--json").document["confirmations"] == {"accepted": 1}
+    assert len(server.sent_to("new@example.org")) == 1
+    syndicate("subscribers", "add", "newer@example.org", "--digest", "morning")
+    assert syndicate("run", "--once", "--json").document["confirmations"] == {"accepted": 1}
+    syndicate("subscribers", "add", "newest@example.org", "--digest", "morning")
+    assert syndicate("deliver").out == "confirmation mails: 1 accepted\n"
+    assert syndicate("deliver").out == "nothing was due\n"
+
+
+def test_a_relay_that_is_down_is_told_once_by_deliver(publisher: Publisher, syndicate: Call) -> None:
+    syndicate("send", "morning", "--no-wait")
+    syndicate("subscribers", "add", "new@example.org", "--digest", "morning")
+    publisher.more = '[[smtp]]\nhost = "127.0.0.1"\nport = 1\ntls_type = "none"\n'
+    publisher.write()
+    result = syndicate("deliver")
+    assert result.status == 1
+    assert len(result.err.strip().splitlines()) == 1, result.err
+
+
+def test_status_tells_readers_of_what_is_no_longer_offered(publisher: Publisher, syndicate: Call) -> None:
+    publisher.frequencies = ("weekly",)
+    publisher.write()
+    result = syndicate("status")
+    assert result.status == 0
+    assert "note: 4 readers of digest morning get nothing: it is no longer offered 'daily'" in result.out
+    assert syndicate("status", "--json").document["unserved"] == [
+        {"digest": "morning", "frequency": "daily", "subscriptions": 4}
+    ]
