@@ -85,6 +85,7 @@ class DatabaseSource(SourceBase):
     cursor: str | None = Field(default=None, description="A column that grows when a row is new or changed")
     overlap: Duration = Field(default=timedelta(minutes=5), description="How long a transaction of theirs may take")
     full_interval: Interval = Field(default=timedelta(hours=1), description="How often removed rows are looked for")
+    timeout: Interval = Field(default=timedelta(minutes=2), description="The longest that one of its answers may take")
     columns: Columns = Field(description="[source.NAME.columns], see below")
 
     _address = field_validator("url")(source_address)

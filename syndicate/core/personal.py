@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from syndicate.config import Settings
 from syndicate.core.links import (
@@ -50,10 +51,11 @@ def slot_values(
 ) -> dict[str, str]:
     """The value of every slot for one reader and one issue."""
     leave = sign(keyring, Purpose.UNSUBSCRIBE, subscription_id)
-    mailto = ""
+    by_mail = sign_for_mail(keyring, Purpose.UNSUBSCRIBE, subscription_id)
     if personal.return_path is not None:
-        by_mail = sign_for_mail(keyring, Purpose.UNSUBSCRIBE, subscription_id)
         mailto = f"mailto:{tagged_address(personal.return_path, by_mail)}?subject=unsubscribe"
+    else:  # whoever reads the sender's mail is asked, and the token says for which subscription
+        mailto = f"mailto:{quote(personal.sender, safe='@+')}?subject=unsubscribe%20{by_mail}"
     return {
         "recipient.name": name,
         "recipient.email": email,

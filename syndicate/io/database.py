@@ -81,6 +81,7 @@ class DatabaseReader:
             query=self.settings.query,
             columns=self.columns,
             cursor=self.settings.cursor,
+            timeout=self.settings.timeout,
         ) as table:
             one_pass = _Pass(table, known, now)
             read = self._read_all if self.settings.cursor is None else self._read_by_cursor

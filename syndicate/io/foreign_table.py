@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -152,9 +153,13 @@ def open_table(
     query: str | None,
     columns: Mapping[str, str],
     cursor: str | None,
+    timeout: timedelta,
 ) -> Iterator[ForeignTable]:
-    """Connect and find the columns. Raises SourceError: no such file, driver, table or column, or not reachable."""
-    engine, label = _engine(address, base)
+    """Connect and find the columns. Raises SourceError: no such file, driver, table or column, or not reachable.
+
+    No answer of the database is waited for longer than ``timeout``.
+    """
+    engine, label = _engine(address, base, timeout)
     try:
         # AUTOCOMMIT: no transaction of ours stays open in their database while we write into our own.
         with told(label):
@@ -186,7 +191,7 @@ def _value(value: Any) -> Any:
     return bindparam(None, value, type_=NullType(), unique=True)
 
 
-def _engine(address: str, base: Path) -> tuple[Engine, str]:
+def _engine(address: str, base: Path, timeout: timedelta) -> tuple[Engine, str]:
     try:
         url = make_url(address)
     except ArgumentError as error:
@@ -199,6 +204,8 @@ def _engine(address: str, base: Path) -> tuple[Engine, str]:
         if url.get_backend_name() == "sqlite":
             url = _read_only_file(url, base, label)
             options["connect_args"] = {"timeout": 10, "check_same_thread": False}
+        else:
+            options["connect_args"] = _patience(url.get_dialect().driver, timeout)
         engine = create_engine(url, poolclass=NullPool, **options)
     except NoSuchModuleError as error:
         raise SourceError(
@@ -209,7 +216,7 @@ def _engine(address: str, base: Path) -> tuple[Engine, str]:
         raise SourceError(f"{label}: the driver {error.name} is not installed: pip install {package}") from error
     except (SQLAlchemyError, TypeError, ValueError) as error:
         raise SourceError(f"{label}: {str(error).splitlines()[0]}") from error
-    event.listen(engine, "connect", _read_only_session(engine.dialect.name))
+    event.listen(engine, "connect", _prepared_session(engine.dialect.name, timeout))
     return engine, label
 
 
@@ -226,18 +233,30 @@ def _read_only_file(url: URL, base: Path, label: str) -> URL:
     return url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "ro", "uri": "true"})
 
 
-def _read_only_session(dialect: str) -> Any:
-    statement = {
-        "sqlite": "PRAGMA query_only = ON",
-        "postgresql": "SET default_transaction_read_only = on",
-        "mysql": "SET SESSION TRANSACTION READ ONLY",
-        "mariadb": "SET SESSION TRANSACTION READ ONLY",
-    }.get(dialect)
+def _patience(driver: str, timeout: timedelta) -> dict[str, int]:
+    """What ends the wait for a server that does not answer, or is gone without a word; in seconds."""
+    if driver in {"psycopg", "psycopg2"}:
+        return {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    if driver in {"pymysql", "mysqldb"}:
+        return {"connect_timeout": 10, "read_timeout": max(1, round(timeout.total_seconds()))}
+    return {}
+
+
+def _prepared_session(dialect: str, timeout: timedelta) -> Any:
+    """A session that only reads, and in which no statement and no wait for a lock lasts longer than ``timeout``."""
+    seconds, milliseconds = max(1, round(timeout.total_seconds())), max(1, timeout // timedelta(milliseconds=1))
+    statements = {
+        "sqlite": ["PRAGMA query_only = ON"],
+        "postgresql": ["SET default_transaction_read_only = on", f"SET statement_timeout = {milliseconds}"],
+        "mysql": ["SET SESSION TRANSACTION READ ONLY", f"SET SESSION max_execution_time = {milliseconds}"],
+        "mariadb": ["SET SESSION TRANSACTION READ ONLY", f"SET SESSION max_statement_time = {seconds}"],
+    }.get(dialect, [])
 
     def prepare(connection: Any, _record: Any) -> None:
-        if statement:
+        if statements:
             cursor = connection.cursor()
-            cursor.execute(statement)
+            for statement in statements:
+                cursor.execute(statement)
             cursor.close()
             connection.commit()
         if dialect == "postgresql" and type(connection).__module__.partition(".")[0] == "psycopg":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
@@ -14,6 +14,8 @@ from syndicate.store import confirmations
 from syndicate.store.deliveries import oldest_due
 from syndicate.store.facts import failures
 from syndicate.store.overview import due_times, feed_statuses, source_statuses, undecided
+
+_MINUTE = timedelta(minutes=1)
 
 
 def alarms(services: Services) -> list[str]:
@@ -34,10 +36,18 @@ def find_alarms(session: Session, settings: Settings, now: datetime) -> list[str
 
 
 def _sources(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
+    limit = settings.service.alarm_after
     for source in source_statuses(session):
-        since = source.broken_since
-        if source.source in settings.source and since and now - since >= settings.service.alarm_after:
-            yield f"source {source.source} has been broken for {format_duration(now - since)}: {source.error}"
+        if source.source not in settings.source:
+            continue
+        since, due_at = source.broken_since, source.next_poll_at
+        if since and now - since >= limit:
+            yield f"source {source.source} has been broken for {_span(now - since)}: {source.error}"
+        elif due_at and now - max(due_at, source.polled_at or due_at) >= limit:
+            yield (
+                f"source {source.source} was due {_span(now - due_at)} ago and was not read to its end: "
+                "is `syndicate run` up, and does the source answer?"
+            )
 
 
 def _digests(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
@@ -52,16 +62,16 @@ def _digests(session: Session, settings: Settings, now: datetime) -> Iterator[st
         digest = name.rpartition("/")[0]
         late.add(digest)
         reason = f": {failed[digest].error}" if digest in failed else ""
-        yield f"digest {name} was due {format_duration(now - due_at)} ago and was not composed{reason}"
+        yield f"digest {name} was due {_span(now - due_at)} ago and was not composed{reason}"
     for digest, failure in failed.items():
         if digest in settings.digest and digest not in late and now - failure.since >= limit:
-            yield f"digest {digest} could not be composed for {format_duration(now - failure.since)}: {failure.error}"
+            yield f"digest {digest} could not be composed for {_span(now - failure.since)}: {failure.error}"
 
 
 def _mail(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
     for what, due_at in (("deliveries", oldest_due(session)), ("confirmation mails", confirmations.next_due(session))):
         if due_at is not None and now - due_at >= settings.service.alarm_after:
-            waited = format_duration(now - due_at)
+            waited = _span(now - due_at)
             yield f"{what} have been due for {waited} and have not left: is `syndicate run` up, and the relay?"
 
 
@@ -73,3 +83,8 @@ def _doubts(session: Session, settings: Settings) -> Iterator[str]:
             f"issue {issue_id} has {count} deliver{'ies' if count != 1 else 'y'} in doubt: decide with "
             f"`syndicate issues resolve {issue_id} --as resend` or `--as skip`"
         )
+
+
+def _span(time: timedelta) -> str:
+    """How long ago, without what nobody wants to know of it."""
+    return format_duration(timedelta(minutes=time // timedelta(minutes=1)) if time >= _MINUTE else time)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -23,6 +24,7 @@ from starlette.types import ASGIApp
 from syndicate.errors import SyndicateError
 from syndicate.io.heartbeat import ping
 from syndicate.pipeline.compose import Memory
+from syndicate.pipeline.ingest import Source
 from syndicate.service.alarms import alarms
 from syndicate.service.listening import listen
 from syndicate.service.passes import build_feeds, clean_up, compose_due, confirm_due, deliver_due, poll_source
@@ -43,13 +45,20 @@ UPKEEP_EVERY = timedelta(hours=6)
 FEEDS_LOOK = timedelta(minutes=1)
 
 
+# So many sources are read at once; one that hangs has a thread of its own until its time is up.
+READERS_AT_ONCE = 4
+READERS = "readers"
+
+
 class Clock:
     """The ticks of one process. Each kind of work runs in one thread at a time: slow work delays only its own kind."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self.stop = threading.Event()
-        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(8)}, timezone="UTC")
+        executors = {"default": ThreadPoolExecutor(8), READERS: ThreadPoolExecutor(READERS_AT_ONCE)}
+        self._scheduler = BackgroundScheduler(executors=executors, timezone="UTC")
+        self._reading: set[str] = set()
         self._memory = Memory()
         self._revision = -1
         self._feeds_looked: datetime | None = None
@@ -94,7 +103,7 @@ class Clock:
         threading.Thread(target=wait, name="drain", daemon=True).start()
         return done.wait(DRAIN)
 
-    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+    def _guarded(self, name: str, work: Callable[[], object]) -> None:
         """Run one kind of work; after a failure it pauses, longer each time, so that the log is not flooded."""
         now = self.services.clock()
         paused_until, pause = self._pauses.get(name, (now, FIRST_PAUSE))
@@ -116,20 +125,27 @@ class Clock:
         self.services.ticked_at = time.monotonic()
 
     def poll(self) -> None:
-        """Poll the sources whose time has come."""
+        """Have the sources read whose time has come, each in a thread of its own: one that hangs stops no other."""
         services = self.services
         now = services.clock()
         with services.database.read() as session:
             known = next_polls(session)
         for source in services.sources():
             due_at = known.get(source.name)
-            if self.stop.is_set() or (due_at is not None and due_at > now):
+            if self.stop.is_set() or source.name in self._reading or (due_at is not None and due_at > now):
                 continue
             interval = services.settings.source[source.name].poll_interval
             with services.database.write() as session:
                 if not claim_poll(session, source.name, interval=interval, now=now):
                     continue
-            poll_source(services, source)
+            self._reading.add(source.name)
+            self._scheduler.add_job(self._read, args=(source,), executor=READERS, misfire_grace_time=None)
+
+    def _read(self, source: Source) -> None:
+        try:
+            self._guarded(f"source {source.name}", partial(poll_source, self.services, source))
+        finally:
+            self._reading.discard(source.name)
 
     def feeds(self) -> None:
         """Rebuild feeds when articles changed or became publishable, and now and then to be sure."""

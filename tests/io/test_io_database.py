@@ -127,6 +127,18 @@ def test_many_pages_in_order_and_only_what_changed(desk: Desk) -> None:
     assert reading.removed is None
 
 
+def test_a_table_that_somebody_locks_is_a_fault_and_not_a_wait(empty_postgres_url: str) -> None:
+    desk = Desk(empty_postgres_url, cursor="updated_at", timeout="200ms")
+    desk.make()
+    desk.add(7)
+    with desk.engine.begin() as other:
+        other.execute(text("LOCK TABLE articles IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(SourceError, match="statement timeout"):
+            desk.read()
+    assert list(desk.read()[0]) == ["7"]
+    desk.engine.dispose()
+
+
 def test_without_a_cursor_every_poll_reads_all(plain: Desk) -> None:
     for number in range(1, 4):
         plain.add(number)

@@ -18,6 +18,7 @@ from syndicate.service.status import read_status
 from syndicate.service.wiring import Services
 from syndicate.store.facts import failures
 from syndicate.store.issues import change_state, list_issues
+from syndicate.store.schedules import claim_poll
 from syndicate.store.tables import DeliveryRow
 
 
@@ -253,6 +254,24 @@ def test_a_running_issue_has_its_pace(paper: Publisher) -> None:
     assert (pace.issue, pace.accepted_per_second, pace.waiting) == (issue.id, 0.1, 1)
     assert pace.done_at == desk.now + timedelta(seconds=10)
     assert read_status(desk.services).document()["rates"][0]["accepted_per_minute"] == 6
+
+
+def about_sources(desk: Desk) -> list[str]:
+    return [alarm for alarm in read_status(desk.services).alarms if alarm.startswith("source ")]
+
+
+def test_a_source_whose_reading_never_ends_is_an_alarm(paper: Publisher) -> None:
+    desk = desk_with(paper)
+    desk.tick()
+    with desk.services.database.write() as session:
+        claim_poll(session, "stories", interval=timedelta(minutes=5), now=desk.now)
+    desk.now += timedelta(minutes=30)
+    assert not about_sources(desk)
+    desk.now += timedelta(hours=2, seconds=7)
+    (alarm,) = about_sources(desk)
+    assert alarm.startswith("source stories was due 2h25m ago and was not read to its end")
+    passes.poll(desk.services)
+    assert not about_sources(desk)
 
 
 def test_a_source_that_stays_broken_is_an_alarm(paper: Publisher) -> None:

@@ -179,6 +179,30 @@ def test_the_clock_ticks_while_all_its_work_is_held_up(tmp_path: Path) -> None:
     publisher.close()
 
 
+def test_a_source_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    with RecordingServer() as server, socket.create_server(("127.0.0.1", 0)) as silent:
+        publisher = publisher_for(tmp_path, server, readers=1)
+        address = f"postgresql://reader:secret@127.0.0.1:{silent.getsockname()[1]}/cms"
+        hung = f"""
+[source.aaa]
+type = "database"
+url = "{address}"
+table = "articles"
+poll_interval = "1s"
+[source.aaa.columns]
+id = "id"
+title = "title"
+"""
+        publisher.config.write_text(publisher.config.read_text() + hung)
+        with running(publisher) as process:
+            until(lambda: publisher.json("status")["sources"] != [], "the first polls")
+            publisher.article("first")
+            began = time.monotonic()
+            until(lambda: len(server.messages) == 1, "the issue of an article from the source that answers")
+            assert time.monotonic() - began < 8, "it waited for the other one's time-out of 10 s"
+            assert stop(process)[0] < 10
+
+
 def test_a_taken_address_is_told(tmp_path: Path) -> None:
     with RecordingServer() as server, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -12,6 +12,7 @@ from syndicate.cli.output import shown
 
 if TYPE_CHECKING:
     from syndicate.core.pace import Pace
+    from syndicate.service.passes import OnceResult
 
 
 def register(app: typer.Typer) -> None:
@@ -67,29 +68,35 @@ def _once(ctx: typer.Context, as_json: bool) -> None:
             "confirmations": outcomes_document(result.confirmed),
         }
     )
+    _tell_once(call, result)
+    stops = [each.stopped_by for each in (result.confirmed, delivered) if each and each.stopped_by]
+    broken = any(source.error for source in result.sources) or any(feed.error for feed in result.feeds)
+    if broken or result.failures or stops:
+        raise typer.Exit(1)
+
+
+def _tell_once(call: Invocation, result: OnceResult) -> None:
     for source in result.sources:
         call.output.text(
             f"source {source.source}: "
             + (source.error or f"{source.added} added, {source.updated} updated, {source.withdrawn} withdrawn")
         )
-        for problem in source.problems:
+        for problem in (*source.problems, *source.warnings):
             call.output.note(f"source {source.source}: {problem.item}: {problem.error}")
     for feed in result.feeds:
         call.output.text(f"feed {feed.feed}: {feed.error or f'{feed.changed} of {feed.documents} documents written'}")
     for issue in result.issues:
         call.output.text(issue_line(issue))
-    if confirmed := outcomes_line(result.confirmed):
-        call.output.text(f"confirmation mails: {confirmed}")
-    if delivered is None:
+    for what, done in (("deliveries", result.delivered), ("confirmation mails", result.confirmed)):
+        if line := outcomes_line(done):
+            call.output.text(f"{what}: {line}")
+    if result.delivered is None:
         call.output.note("another process is sending from this database; it does that part")
-    stops = dict.fromkeys(str(each.stopped_by) for each in (result.confirmed, delivered) if each and each.stopped_by)
-    for stop_line in stops:
-        call.output.note(stop_line)
+    stops = (each.stopped_by for each in (result.confirmed, result.delivered) if each and each.stopped_by)
+    for stop in dict.fromkeys(str(error) for error in stops):  # the two parts share a relay and a disk
+        call.output.note(stop)
     for name, failure in result.failures.items():
         call.output.note(f"{name}: {failure}")
-    broken = any(source.error for source in result.sources) or any(feed.error for feed in result.feeds)
-    if broken or result.failures or stops:
-        raise typer.Exit(1)
 
 
 def web(ctx: typer.Context, as_json: JsonOption = False) -> None:

@@ -178,7 +178,7 @@ def show(ctx: typer.Context, email: EmailArgument, as_json: JsonOption = False) 
             )
             for sent in document["deliveries"]
         ],
-        empty="nothing was sent yet",
+        empty="nothing is on the ledger: not sent yet, or no longer kept ([service] keep_deliveries)",
     )
 
 
@@ -268,7 +268,7 @@ def _input(file: Path) -> Iterator[Any]:
 
 def export(
     ctx: typer.Context,
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Default: standard output.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help='Default, or "-": standard output.')] = None,
     digest: DigestOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -281,6 +281,8 @@ def export(
     call = invocation(ctx, as_json)
     if digest is not None:
         call.settings.named_digest(digest)
+    if str(file) == "-":
+        file = None
     if file is None and as_json:
         raise UsageError("--json needs a FILE: standard output cannot hold the CSV and the document")
     with call.services() as services, _output(file) as out:
