@@ -6,18 +6,23 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --qui
 PINS := pyproject.toml constraints.txt
 WORKERS ?= 2
 
-.PHONY: demo test test-slow lint bench judge clean
+.PHONY: demo test test-slow programs lint bench judge clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.runtime  ## the main job on the sample articles; ARGS=--exit stops after the summary
 	@$(BIN)/syndicate demo $(ARGS)
 
-test: $(VENV)/.test  ## all tests but the slow ones
+test: $(VENV)/.test  ## all tests but the slow ones; a few need Chromium
+	@.ci/programs chromium
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) $(ARGS)
 
 test-slow: $(VENV)/.test  ## the slow ones; pytest's exit status 5 says that there are none
+	@.ci/programs
 	@$(BIN)/python -m pytest -m slow -n $(WORKERS) $(ARGS) || { status=$$?; test $$status -eq 5 || exit $$status; \
 	echo "make test-slow: no test is marked slow yet"; }
+
+programs:  ## installs or names what tests and bench need beyond Python: Chromium, feed readers, nginx, Caddy, wrk
+	@.ci/programs
 
 lint: $(VENV)/.test  ## style, types, layers
 	$(BIN)/ruff check .
@@ -29,10 +34,10 @@ bench: $(VENV)/.test  ## each benchmark prints JSON
 	@for file in benchmarks/*.py; do test -e "$$file" || continue; \
 	echo "$$file" >&2; $(BIN)/python "$$file" $(ARGS) || exit 1; done
 
-judge:  ## judges that no registry offers, each where its variable names a checkout
+judge: $(VENV)/.test  ## judges that no registry offers, each where its variable names a checkout
 	@echo "FEEDVALIDATOR=$${FEEDVALIDATOR:-(not set: a checkout of github.com/w3c/feedvalidator)}"
 	@echo "BOUNCES=$${BOUNCES:-(not set: a folder of public bounces)}"
-	@echo "make judge: nothing was judged; no judge is built into this version yet"
+	@if test -n "$$FEEDVALIDATOR"; then $(PIP) html5lib && $(BIN)/python judges/feedvalidator.py "$$FEEDVALIDATOR" $(ARGS); fi
 
 clean:  ## what make and the tools made; never a database, its key, feeds or an outbox
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist

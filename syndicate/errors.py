@@ -71,6 +71,18 @@ class FeedError(SyndicateError):
     """A feed document could not be built or written; the last good one stays in place."""
 
 
+class FetchError(SyndicateError):
+    """An address on the web gave no usable answer: no such host, refused, too slow, too large, broken."""
+
+
+class RefusedAddressError(FetchError):
+    """An address that somebody else named and that must not be asked: a private network, an odd port."""
+
+
+class HubFullError(SyndicateError):
+    """Our WebSub hub takes in no more requests for now."""
+
+
 class AddressError(SyndicateError):
     """A text is not an e-mail address that mail can be sent to."""
 

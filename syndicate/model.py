@@ -83,6 +83,15 @@ class ArticleKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that belongs to an article: absolute address, media type or nothing, size in bytes if it is known."""
+
+    url: str
+    type: str
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleContent:
     """What a publisher says in one article, cleaned: plain texts hold no mark-up and no forbidden characters.
 
@@ -111,7 +120,9 @@ class ArticleContent:
     image_alt: str = ""
     comments: int | None = None
     comments_url: str | None = None
+    comments_feed: str | None = None
     popularity: float | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

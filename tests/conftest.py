@@ -148,6 +148,11 @@ def other_database(request: pytest.FixtureRequest, database: Database) -> Iterat
         yield other
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name functions by their name: their address differs between the processes of pytest-xdist."""
+    return getattr(val, "__name__", None) if callable(val) and not isinstance(val, type) else None
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """A command run in this process sets the logs up for a process of its own; the next test must not notice."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 from syndicate.config import Settings
-from syndicate.model import Article, ArticleContent, ArticleKind
+from syndicate.core.article.sanitise import sanitise
+from syndicate.core.article.text import clean_line, clean_text
+from syndicate.core.feeds import FeedDocument, Tombstone, feed_document
+from syndicate.model import Article, ArticleContent, ArticleKind, Attachment
 
 FIRST = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
@@ -66,6 +70,15 @@ def texts(alphabet: st.SearchStrategy[str], *, least: int = 0, most: int = 40) -
     return st.text(alphabet, min_size=least, max_size=most)
 
 
+def attachments(line: st.SearchStrategy[str]) -> st.SearchStrategy[Attachment]:
+    return st.builds(
+        Attachment,
+        url=st.sampled_from(["https://courier.example/tides.pdf", "https://courier.example/a b/horn.mp3"]) | line,
+        type=st.sampled_from(["", "audio/mpeg", "text/html; charset=utf-8", "no type"]) | line,
+        length=st.none() | st.integers(-1, 2**40),
+    )
+
+
 @st.composite
 def articles(
     draw: st.DrawFn, alphabet: st.SearchStrategy[str] = CLEAN, *, hostile: bool = True, most: int = 6
@@ -95,6 +108,64 @@ def articles(
                 image=draw(st.none() | st.just(f"https://courier.example/media/{number}.png") | line),
                 image_alt=draw(line),
                 kind=draw(st.sampled_from(ArticleKind)),
+                markdown=draw(st.none() | line),
+                comments=draw(st.none() | st.integers(0, 9)),
+                comments_url=draw(st.none() | st.just(f"https://courier.example/stories/{number}#comments") | line),
+                comments_feed=draw(st.none() | st.just(f"https://courier.example/stories/{number}/comments.xml")),
+                attachments=tuple(draw(st.lists(attachments(line), max_size=3))),
             )
         )
     return draw(st.permutations(found))
+
+
+HOSTILE_HTML = [
+    '<p onclick="x()">a</p><script>alert(1)</script>',
+    '<a href="java\tscript:alert(1)">a</a> <img src="x.png" onerror=alert(1)>',
+    "<p>The prefix on = 5; action, background, javascript: are words &lt;script&gt; too.</p>",
+    '<p title="<script>alert(1)</script> onclick=1">a</p>',
+    '<a href="../elsewhere">a</a><a href="#here">b</a><blockquote cite="x y">c</blockquote>',
+    "<svg><script>1</script></svg><math><mi//xlink:href='data:x,'></math><table><a><b></table>",
+    '<base href="https://other.example/"><form action=/x><input></form><style>p{}</style>',
+    "<p>unclosed <em>and <b>crossed</em></b> &nbsp; &#8; &#xD800; ]]> <!-- c -->",
+    '<img src="https://courier.example/media/1.png" width="640" height="480"><img src=data:x>',
+]
+
+
+@st.composite
+def clean_articles(draw: st.DrawFn) -> list[Article]:
+    """Any articles as ingest leaves them: their bodies, hostile ones too, have been sanitised."""
+    found = draw(articles())
+    base = draw(st.none() | st.just("https://courier.example/port/"))
+    bodies = [draw(st.sampled_from(HOSTILE_HTML) | texts(CLEAN, most=100)) for _ in found]
+    return [
+        replace(one, content=_cleaned(one.content, sanitise(body, base)))
+        for one, body in zip(found, bodies, strict=True)
+    ]
+
+
+def _cleaned(content: ArticleContent, html: str) -> ArticleContent:
+    return replace(
+        content,
+        title=clean_line(content.title) or "A title",
+        html=html,
+        markdown=None if content.markdown is None else clean_text(content.markdown),
+        summary=clean_line(content.summary),
+        authors=tuple(map(clean_line, content.authors)),
+        category=None if content.category is None else clean_line(content.category),
+        tags=tuple(map(clean_line, content.tags)),
+        image_alt=clean_line(content.image_alt),
+    )
+
+
+def everything(settings: Settings, found: list[Article]) -> FeedDocument:
+    """The document of ``all`` with all that publication can put into one."""
+    document, _problems = feed_document(settings, "all", found)
+    return replace(
+        document,
+        hubs=("https://hub.example/", "https://news.courier.example/websub"),
+        prev_archive=f"{document.base}/archive/2",
+        tombstones=(Tombstone(id="tag:courier.example,2026:stories/gone", when=FIRST),),
+        icon="https://courier.example/icon.png",
+        logo="https://courier.example/logo.svg",
+        favicon="https://courier.example/favicon.png",
+    )

@@ -139,3 +139,8 @@ def _plain_table(columns: Sequence[str], cells: Sequence[Sequence[str]], title: 
         for row in ((columns, *cells) if any(columns) else cells)
     )
     print("\n".join(lines), flush=True)  # noqa: T201 - this is the printer
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its word: "no errors", "1 error", "2 errors"."""
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -10,7 +10,10 @@ from typing import Any
 
 from syndicate.config.later import later_keys
 from syndicate.config.reading import STAND_IN, Reading
+from syndicate.config.sources import FeedSource
 from syndicate.config.wording import Fault, shown
+
+ISSUE_FEEDS = "issues-"  # begins the names of the feeds of digests' issues
 
 
 def cross_faults(reading: Reading) -> list[Fault]:
@@ -35,6 +38,19 @@ def _selected_sources_exist(reading: Reading) -> Iterator[Fault]:
                 if source not in known:
                     there = ", ".join(known) or "none"
                     yield Fault((section, name, "sources"), f"there is no source {shown(source)}; there is: {there}")
+
+
+def _feeds_are_not_our_own(reading: Reading) -> Iterator[Fault]:
+    ours = f"{reading.settings.service.public_url}/feeds/".partition("://")[2].casefold()
+    for name, source in reading.settings.source.items():
+        if isinstance(source, FeedSource):
+            key = "url" if source.url else "urls"
+            for address in source.addresses:
+                if address.partition("://")[2].casefold().startswith(ours):
+                    yield Fault(
+                        ("source", name, key),
+                        f"{shown(address)} is a feed of our own: what we publish would come back as new articles",
+                    )
 
 
 def _digests_have_a_sender(reading: Reading) -> Iterator[Fault]:
@@ -75,6 +91,8 @@ def _log_ins_are_whole(reading: Reading) -> Iterator[Fault]:
 def _sources_name_their_rows_once(reading: Reading) -> Iterator[Fault]:
     # By what is written, so that a fault in another key of the source does not hide these.
     for name, table in _tables(reading.given.get("source")):
+        if table.get("type") == "feed" and ("url" in table) == ("urls" in table):
+            yield Fault(("source", name), "expected either url or urls")
         if table.get("type") != "database":
             continue
         if ("table" in table) == ("query" in table):
@@ -137,9 +155,24 @@ def _offered_topics_are_some(reading: Reading) -> Iterator[Fault]:
             )
 
 
+def _feed_names_are_free(reading: Reading) -> Iterator[Fault]:
+    """``issues-DIGEST`` is the feed of a digest's issues; an old name must not be a feed's of today, nor of two."""
+    renamed: dict[str, str] = {}
+    for name, feed in reading.settings.feed.items():
+        if name.startswith(ISSUE_FEEDS):
+            yield Fault(("feed", name), f"expected a name that does not begin with {ISSUE_FEEDS}: feeds of issues do")
+        for old in feed.renamed_from:
+            path = ("feed", name, "renamed_from")
+            if old in reading.settings.feed:
+                yield Fault(path, f"expected earlier names: {shown(old)} is a feed today")
+            elif renamed.setdefault(old, name) != name:
+                yield Fault(path, f"expected names of one feed only: {shown(old)} also leads to {shown(renamed[old])}")
+
+
 _RULES: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _site_is_named,
     _selected_sources_exist,
+    _feeds_are_not_our_own,
     _digests_have_a_sender,
     _smtp_has_a_relay,
     _relays_differ,
@@ -149,4 +182,5 @@ _RULES: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _nothing_is_promised_that_readers_would_miss,
     _rhythms_agree,
     _offered_topics_are_some,
+    _feed_names_are_free,
 )

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from syndicate.config.keys import SECTIONS, is_secret, keys_of
+from syndicate.config.keys import SECTIONS, SOURCE_TYPES, is_secret, keys_of
 from syndicate.config.later import later_keys
 from syndicate.config.reading import Reading
 from syndicate.config.settings import Settings
-from syndicate.config.sources import DatabaseSource, FolderSource
+from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource
 from syndicate.config.values import is_local
 from syndicate.config.wording import Fault, KeyPath
 from syndicate.model import Frequency
@@ -147,14 +147,17 @@ def _secrets_are_kept(reading: Reading) -> Iterator[Fault]:
 def _tables(reading: Reading) -> Iterator[tuple[KeyPath, dict[str, Any], dict[str, Any]]]:
     for name, kind in SECTIONS.items():
         given = reading.given.get(name)
-        fields = {key: field for model in kind.models for key, field in keys_of(model).items()}
         if kind.form == "one":
             entries: list[tuple[KeyPath, Any]] = [((name,), given)]
         elif isinstance(given, dict):
             entries = [((name, entry), table) for entry, table in given.items()]
         else:
             entries = [((name, at), table) for at, table in enumerate(given if isinstance(given, list) else [])]
-        yield from ((path, table, fields) for path, table in entries if isinstance(table, dict))
+        for path, table in entries:
+            if isinstance(table, dict):
+                chosen = SOURCE_TYPES.get(str(table.get("type"))) if name == "source" else None
+                models = (chosen,) if chosen else kind.models
+                yield path, table, {key: field for model in models for key, field in keys_of(model).items()}
 
 
 def _holds_secret(key: str, written: str) -> bool:
@@ -164,11 +167,19 @@ def _holds_secret(key: str, written: str) -> bool:
     return bool(written)
 
 
+def _hubs_reach_us(reading: Reading) -> Iterator[Fault]:
+    url = reading.settings.service.public_url
+    for name, source in reading.settings.source.items():
+        if isinstance(source, FeedSource) and source.websub and is_local(url):
+            yield Fault(("source", name, "websub"), f"hubs on other machines cannot reach {url} (service.public_url)")
+
+
 _DOUBTS: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _keys_without_effect,
     _nothing_to_publish,
     _sources_are_there,
     _folders_are_folders,
+    _hubs_reach_us,
     _footer_address,
     _public_address,
     _bounces_come_back,

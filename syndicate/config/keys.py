@@ -20,10 +20,10 @@ from pydantic.fields import FieldInfo
 
 from syndicate.config.durations import DURATION_EXAMPLE, SIZE_EXAMPLE, parse_size
 from syndicate.config.settings import Settings
-from syndicate.config.sources import DatabaseSource, FolderSource, UnbuiltSource
+from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource, UnbuiltSource
 
 Model = type[BaseModel]
-SOURCE_TYPES: dict[str, Model] = {"folder": FolderSource, "database": DatabaseSource}
+SOURCE_TYPES: dict[str, Model] = {"folder": FolderSource, "database": DatabaseSource, "feed": FeedSource}
 UNBUILT_SOURCE_TYPES: tuple[str, ...] = get_args(UnbuiltSource.model_fields["type"].annotation)
 
 

@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from syndicate.config.crontab import crontab_line
-from syndicate.config.durations import Duration, Interval
+from syndicate.config.durations import Duration, Interval, Size
 from syndicate.config.section import Section, Whole, later
-from syndicate.config.values import not_yet, sender, zone_name
+from syndicate.config.values import not_yet, sender, web_address, zone_name
 from syndicate.model import FeedFormat, Frequency
 
 PER = Literal["category", "author", "tag", "source", "language"]
@@ -40,14 +40,39 @@ class Feed(Selection):
     max_items: Whole = Field(default=50, ge=1, le=10_000, description="The newest so many articles")
     content: Literal["full", "summary"] = Field(default="full", description="Whole articles, or their summaries only")
     ttl: Interval = Field(default=timedelta(minutes=30), description="How often readers should ask")
-    per: tuple[PER, ...] = later((), "B", "Also one feed for each category, author …")
-    archive: bool = later(default=False, issue="B", description="Older entries in archive documents (RFC 5005)")
-    hub: str | tuple[str, ...] | None = later(None, "B", "WebSub hubs to announce changes to")
+    max_age: Duration | None = Field(
+        default=None, description="Articles younger than this stay beyond max_items, up to four times as many"
+    )
+    max_size: Size = Field(
+        default=500_000,
+        ge=10_000,
+        description="About the largest document; the oldest entries make room, one article beyond it is summarised",
+    )
+    per: tuple[PER, ...] = Field(
+        default=(), description='Also one feed for each "category", "author", "tag", "source", "language"'
+    )
+    per_min: Whole = Field(default=1, ge=1, description="So many articles must share a term before it gets a feed")
+    per_max: Whole = Field(default=5_000, ge=1, le=100_000, description="Most feeds that per makes of this feed")
+    archive: bool = Field(default=False, description="Older entries stay in archive documents (RFC 5005)")
+    renamed_from: tuple[str, ...] = Field(
+        default=(), description="Earlier names of this feed: their addresses lead to the new ones for ever"
+    )
+    hub: str | tuple[str, ...] | None = Field(
+        default=None, description='WebSub hubs that tell readers of changes at once: "self" is our own; or addresses'
+    )
     fold: str | None = later(None, "G", "Show one article of each story", seen=True)
 
-    @field_validator("formats")
+    @field_validator("hub")
     @classmethod
-    def _once(cls, value: tuple[FeedFormat, ...]) -> tuple[FeedFormat, ...]:
+    def _hubs(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for hub in (value,) if isinstance(value, str) else value or ():
+            if not hub or (hub != "self" and not web_address(hub)):
+                raise ValueError('expected "self" or the address of a hub such as "https://hub.example"')
+        return value
+
+    @field_validator("formats", "per", "renamed_from")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value))
 
 
@@ -103,7 +128,7 @@ class Digest(Selection):
     holidays: tuple[str, ...] = later((), "D", "Days without an issue", seen=True)
     grace: Duration | None = later(None, "D", "How long an article may still change before it is taken", seen=True)
     blocks: tuple[str, ...] = later((), "G", "Order and choice of the parts of the mail", seen=True)
-    public: bool = later(default=True, issue="E", description="Show issues in the web archive")
+    public: bool = Field(default=True, description="Show issues in the web archive and in a feed of their own")
 
     _schedule = field_validator("schedule")(lambda value: value and crontab_line(value))
     _senders = field_validator("from_", "reply_to")(lambda value: value and sender(value))

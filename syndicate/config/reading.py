@@ -124,7 +124,8 @@ class Reader:
         kind = table.get("type")
         if isinstance(kind, str) and kind in SOURCE_TYPES:
             return SOURCE_TYPES[kind]
-        wanted = " or ".join(f'"{name}"' for name in SOURCE_TYPES)
+        *most, last = (f'"{name}"' for name in SOURCE_TYPES)
+        wanted = f"{', '.join(most)} or {last}"
         if kind is None:
             message = f"missing; expected {wanted}"
         elif kind in UNBUILT_SOURCE_TYPES:

@@ -6,6 +6,7 @@ Feeds and digests stand in ``publications.py``, sources in ``sources.py``; readi
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from syndicate.config.values import (
     absolute_url,
     ledger_address,
     listen_address,
+    network,
     sender,
     tagged_mailbox,
     web_address,
@@ -58,6 +60,15 @@ class Site(Section):
     timezone: str = Field(default="UTC", description="The zone of send times and of dates that name none")
     publisher: str = Field(default="", description="Who publishes the paper, in feeds and at the foot of mails")
     copyright: str = Field(default="", description='Rights line of the feeds, such as "© Harbour Media"')
+    icon: str | None = Field(
+        default=None, description="Address of a square picture of 512 pixels or more, for readers of feeds"
+    )
+    logo: str | None = Field(
+        default=None, description="Address of a picture twice as wide as high, for readers of feeds"
+    )
+    favicon: str | None = Field(
+        default=None, description="Address of a square picture of 64 pixels or so, for lists of feeds"
+    )
     postal_address: str = Field(
         default="", description="Stands at the foot of every digest; CAN-SPAM and others want one"
     )
@@ -70,6 +81,7 @@ class Site(Section):
 
     _zone = field_validator("timezone")(zone_name)
     _absolute = field_validator("url")(absolute_url)
+    _pictures = field_validator("icon", "logo", "favicon")(lambda value: value and web_address(value))
 
 
 class Service(Section):
@@ -113,8 +125,19 @@ class Service(Section):
         default=timedelta(days=365), description="How long older versions of articles are kept"
     )
 
+    trusted_proxies: tuple[str, ...] = Field(
+        default=("127.0.0.1", "::1"), description="Proxies whose X-Forwarded-For is believed: addresses or networks"
+    )
+    trusted_networks: tuple[str, ...] = Field(
+        default=(),
+        description="Private networks that WebSub may call (callbacks of our hub, hubs of others), such as 10.0.0.0/8",
+    )
+
     _listen = field_validator("listen")(listen_address)
     _ledger = field_validator("database")(ledger_address)
+    _networks = field_validator("trusted_networks", "trusted_proxies")(
+        lambda value: tuple(network(each) for each in value)
+    )
     _heartbeat = field_validator("heartbeat_url")(lambda value: value and web_address(value))
 
     @field_validator("public_url")
@@ -123,6 +146,11 @@ class Service(Section):
         if not value:
             raise ValueError('expected an absolute address such as "https://news.courier.example"')
         return absolute_url(value)
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """``trusted_networks`` as networks."""
+        return tuple(ip_network(each) for each in self.trusted_networks)
 
     @property
     def host(self) -> str:

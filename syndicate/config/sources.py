@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from syndicate.config.durations import Duration, Interval, Size
 from syndicate.config.section import Section
-from syndicate.config.values import not_yet, source_address, zone_name
+from syndicate.config.values import not_yet, source_address, web_address, zone_name
 
 
 class SourceBase(Section):
@@ -68,6 +68,10 @@ class Columns(Section):
     language: str | None = Field(default=None, description="Language tag")
     comments: str | None = Field(default=None, description="Number of comments")
     comments_url: str | None = Field(default=None, description="Address of the comments")
+    comments_feed: str | None = Field(default=None, description="Address of the comments' own feed")
+    attachments: str | None = Field(
+        default=None, description="Files: an address, or JSON as a list of addresses or of url, type, length"
+    )
     popularity: str | None = Field(default=None, description="A number; higher is read more")
 
 
@@ -91,15 +95,67 @@ class DatabaseSource(SourceBase):
     _address = field_validator("url")(source_address)
 
 
+class FeedSource(SourceBase):
+    """``type = "feed"``: one RSS, Atom or JSON feed on the web, or several that together are one source.
+
+    Either ``url`` or ``urls`` is given (``checks.py``).
+    """
+
+    type: Literal["feed"] = Field(description="RSS, Atom or JSON feeds on the web")
+    url: str | None = Field(default=None, description="Address of the feed; or urls")
+    urls: tuple[str, ...] = Field(default=(), description="Addresses of several feeds; or url")
+    poll_interval: Interval = Field(
+        default=timedelta(minutes=30), description="How often the feeds are asked; more seldom where they ask for it"
+    )
+    timeout: Interval = Field(default=timedelta(seconds=30), description="For one whole answer with its redirects")
+    max_size: Size = Field(default=15_000_000, description="A larger document, unpacked, is not taken")
+    user_agent: str | None = Field(default=None, description="What we call ourselves; default: Syndicate, public_url")
+    allow_private: bool = Field(default=False, description="Ask also addresses of private networks and this machine")
+    websub: bool | None = Field(
+        default=None, description="Let the feeds' hubs tell us of changes; default: if public_url is on the Internet"
+    )
+    titles: Literal["text", "html"] = Field(
+        default="text", description='RSS titles are plain text; "html" for feeds that escape them twice'
+    )
+    keep: Literal["all", "window"] = Field(
+        default="all", description='Articles stay when they leave the feed; "window": they are withdrawn'
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _one_address(cls, value: str | None) -> str | None:
+        return web_address(value) if value else None
+
+    @field_validator("urls")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for place, address in enumerate(value):
+            if not address or web_address(address) in value[:place]:
+                raise ValueError(f"expected addresses of feeds, each once; {address!r} is none or stands there twice")
+        return value
+
+    @field_validator("user_agent")
+    @classmethod
+    def _agent(cls, value: str | None) -> str | None:
+        if value and not (value.isascii() and value.isprintable()):
+            raise ValueError('expected a line of ASCII such as "HarbourCourier/1.0 (+https://courier.example)"')
+        return value or None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The feeds, in the order in which they count: of an entry in several of them the first one's is taken."""
+        return (self.url,) if self.url else self.urls
+
+
 class UnbuiltSource(SourceBase):
     """Types that later versions bring; named so that the error can say so."""
 
-    type: Literal["feed", "push", "pages"]
+    type: Literal["push", "pages"]
 
     @field_validator("type")
     @classmethod
     def _unbuilt(cls, value: str) -> str:
-        raise not_yet(value, '"folder" or "database"')
+        raise not_yet(value, '"folder", "database" or "feed"')
 
 
-Source = Annotated[FolderSource | DatabaseSource | UnbuiltSource, Field(discriminator="type")]
+Source = Annotated[FolderSource | DatabaseSource | FeedSource | UnbuiltSource, Field(discriminator="type")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from email.utils import parseaddr
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -126,6 +126,14 @@ def listen_address(value: str) -> str:
     if not colon or not good_host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > HIGHEST_PORT:
         raise ValueError('expected an address and a port such as "127.0.0.1:8000" or "[::1]:8000"')
     return value
+
+
+def network(value: str) -> str:
+    """Check a network in CIDR form, or a single address."""
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError('expected networks such as "10.0.0.0/8" or "fd00::/8"') from None
 
 
 def sender(value: str) -> str:

@@ -10,14 +10,17 @@ import errno
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from syndicate.errors import DiskFullError, FeedError, SyndicateError
 
 _TEMPORARY = ".syndicate.tmp"
 _LOCK = ".syndicate.lock"
+# What stands beside a document for those who accept it compressed, as nginx and Caddy look for it.
+TWINS = (".gz", ".br")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -29,28 +32,51 @@ def replace_file(path: Path, data: bytes) -> None:
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path.parent)
-        temporary, descriptor = _create(path)
-        try:
-            with open(descriptor, "wb", closefd=True) as file:  # noqa: PTH123 - a descriptor, not a path
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-                # Still open: its lock says that it is ours until it bears its own name.
-                temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with _prepared(path, data, None) as temporary:
+            # Still open: its lock says that it is ours until it bears its own name.
+            temporary.replace(path)
         _sync_folder(path.parent)
 
 
-def remove_file(path: Path) -> None:
-    """Remove a file if it is there, and its folder if that is empty then. Raises FeedError, naming the path."""
+def replace_with_twins(path: Path, data: bytes | None, twins: Mapping[str, bytes], modified: datetime) -> None:
+    """Put a file and its twins (by suffix: ``.gz``) in place, all with the same modification time, in whole seconds.
+
+    Everything is on the disk before the first rename. Then the old twins go, then comes the file, then its new twins:
+    so a server that prefers twins never gives an old one after the new file, at no moment and after no kill; it gives
+    the file itself for that moment. With ``data`` None the file stays as it is and gets these twins.
+    Raises DiskFullError or FeedError, naming the path.
+    """
+    with _told(path), ExitStack() as stack:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path.parent)
+        ready = [] if data is None else [(path, stack.enter_context(_prepared(path, data, modified)))]
+        for suffix, content in twins.items():
+            twin = path.with_name(path.name + suffix)
+            ready.append((twin, stack.enter_context(_prepared(twin, content, modified))))
+        if data is not None:
+            for suffix in TWINS:
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        for target, temporary in ready:
+            temporary.replace(target)
+        _sync_folder(path.parent)
+
+
+def remove_file(path: Path, below: Path | None = None) -> None:
+    """Remove a file if it is there, its twins, and its folder if that is empty then. Raises FeedError, naming the path.
+
+    With ``below``, empty folders go up to that one, which stays.
+    """
     with _told(path, "removed"):
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir():
-            _remove_leftovers(path.parent)
-            with contextlib.suppress(OSError):  # not empty: somebody else's files live there
-                path.parent.rmdir()
+        for suffix in (*TWINS, ""):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        folder = path.parent
+        if folder.is_dir():
+            _remove_leftovers(folder)
+        with contextlib.suppress(OSError):  # not empty: somebody else's files live there
+            folder.rmdir()
+            while below is not None and folder.parent != below and below in folder.parents:
+                folder = folder.parent
+                folder.rmdir()
 
 
 def holds(path: Path, data: bytes) -> bool:
@@ -69,6 +95,35 @@ def file_size(path: Path) -> int | None:
         return None
 
 
+def read_if_there(path: Path) -> bytes | None:
+    """A file's bytes, None when there is none that can be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def file_state(path: Path) -> tuple[int, float] | None:
+    """The size in bytes and modification time (seconds since 1970) of a file, None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime
+
+
+def set_modified(path: Path, modified: datetime) -> None:
+    """Give a file a modification time, as a copy or a restored backup may have lost it. Raises FeedError."""
+    with _told(path):
+        os.utime(path, (modified.timestamp(), modified.timestamp()))
+
+
+def files_named(folder: Path, names: Collection[str]) -> list[Path]:
+    """The files with one of these names in a folder and below it, in order."""
+    found = (Path(place) / name for place, _folders, files in os.walk(folder) for name in files if name in names)
+    return sorted(found)
+
+
 def free_bytes(path: Path) -> int:
     """What an unprivileged process may still write on the file system that holds a path, which need not exist yet."""
     folder = path.absolute()
@@ -80,19 +135,42 @@ def free_bytes(path: Path) -> int:
 
 
 @contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[bool]:
     """Hold a folder against others that replace files in it, waiting for them. It ends with the process at the latest.
 
+    Gives whether it had to wait: then things are not as they were.
     Raises FeedError or DiskFullError when the lock's file cannot be made.
     """
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            waited = False
+        except BlockingIOError:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            waited = True
+        yield waited
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _prepared(path: Path, data: bytes, modified: datetime | None) -> Iterator[Path]:
+    """A complete file beside the path, on the disk, held while it waits for its name; gone if it does not get it."""
+    temporary, descriptor = _create(path)
+    try:
+        with open(descriptor, "wb", closefd=True) as file:  # noqa: PTH123 - a descriptor, not a path
+            file.write(data)
+            file.flush()
+            if modified is not None:
+                os.utime(descriptor, (modified.timestamp(), modified.timestamp()))
+            os.fsync(descriptor)
+            yield temporary
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _create(path: Path) -> tuple[Path, int]:

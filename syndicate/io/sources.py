@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syndicate.core.article.text import clean_line
+from syndicate.core.following import Topic
 from syndicate.model import ItemProblem, SourceItem
 
 SCAN = "scan"  # the part of a reader's state that stands for the stamps of all its items
@@ -33,7 +34,9 @@ class Reading:
     a few hundred each. ``removed``: known items that are gone, or None when this reading did not look for them; a
     reader whose items can change their name sets it before the first page, so that a renamed item is not taken for a
     second one. ``warnings``: what was taken and is not as it should be. ``state`` is kept for the reader's next time. A
-    source that cannot be read at all raises SourceError from ``pages``.
+    source that cannot be read at all raises SourceError from ``pages``, and its last state stays; or it says so in
+    ``error``, and its state is kept. ``topics``: its feeds that a hub tells of changes, all of them; None where there
+    is no such thing.
     """
 
     pages: Iterator[list[SourceItem]]
@@ -41,6 +44,8 @@ class Reading:
     removed: frozenset[str] | None = None
     warnings: list[ItemProblem] = field(default_factory=list)
     state: Any = field(default_factory=dict)
+    error: str | None = None
+    topics: tuple[Topic, ...] | None = None
 
     def look_again(self) -> None:
         """Stamps were reset after this reading: the next one must compare all of them."""

@@ -18,12 +18,14 @@ from syndicate.core.article.change import Change, ChangeKind, decide
 from syndicate.core.article.identity import content_hash, tag_authority
 from syndicate.core.article.normalise import ArticleDefaults, normalise, shifted
 from syndicate.core.article.text import clean_line, cut_text
+from syndicate.core.following import follows
 from syndicate.errors import ArticleError, SourceError, UnknownNameError
 from syndicate.io.sources import Known, Reading
 from syndicate.model import ArticleContent, ItemProblem, PollResult, SourceItem
 from syndicate.store import mirror, sources
 from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
+from syndicate.store.following import want
 from syndicate.store.sources import ItemRecord
 from syndicate.store.subscribers import count_as_before
 
@@ -78,17 +80,24 @@ def ingest(
             problems = sources.problems_of(session, source.name)
         return taker.result(seen=0, problems=problems, error=message)
     taker.remove(reading.removed or frozenset())
+    failure = _short(reading.error) if reading.error else None
     with database.write() as session:
         if taker.released:
             sources.retry_problems(session, source.name)
             reading.look_again()
-        sources.polled(session, source.name, state={"recipe": recipe, "reader": reading.state}, now=now)
-        if not kept:
-            # The first reading of a source is its archive: for readers who wait for their first issue it was there
-            # before them, so that issue looks back into it and no further.
-            count_as_before(session, highest_seq(session))
+        state = {"recipe": recipe, "reader": reading.state}
+        if reading.topics is not None:
+            want(session, source.name, reading.topics if follows(settings, source.name) else (), now)
+        if failure:
+            sources.broken(session, source.name, error=failure, now=now, state=state)
+        else:
+            sources.polled(session, source.name, state=state, now=now)
+            if not kept:
+                # The first reading of a source is its archive: for readers who wait for their first issue it was there
+                # before them, so that issue looks back into it and no further.
+                count_as_before(session, highest_seq(session))
         problems = sources.problems_of(session, source.name)
-    return taker.result(seen=reading.seen, problems=problems, warnings=reading.warnings)
+    return taker.result(seen=reading.seen, problems=problems, error=failure, warnings=reading.warnings)
 
 
 def withdraw_source(database: Database, name: str, settings: Settings, now: datetime) -> int:

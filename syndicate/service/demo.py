@@ -32,7 +32,7 @@ class Demonstration:
 
 
 def demonstrate(services: DemoServices) -> Demonstration:
-    """Read the samples, build the feeds, sign up the readers, compose and send their digests.
+    """Read the samples, sign up the readers, compose and send their digests, build the feeds.
 
     Doing it again is harmless.
     """
@@ -44,7 +44,6 @@ def demonstrate(services: DemoServices) -> Demonstration:
             if not hold(session, name)[1]:
                 shift_dates(session, name, timedelta(minutes=shift // timedelta(minutes=1)))
     sources = passes.poll(services)
-    feeds = passes.build_feeds(services)
     with (shipped("examples") / "readers.csv").open("rb") as lines:
         readers = import_subscribers(
             services.database,
@@ -60,6 +59,7 @@ def demonstrate(services: DemoServices) -> Demonstration:
     confirmed = passes.confirm_due(services, stop=stop)
     if confirmed is not None and confirmed.stopped_by is not None:
         raise confirmed.stopped_by
+    feeds = passes.build_feeds(services)  # last: the issue that was mailed stands in a feed, too
     return Demonstration(sources=sources, feeds=feeds, readers=readers, issues=issues)
 
 

@@ -19,6 +19,7 @@ from syndicate.pipeline.deliver import DeliverResult, deliver, send_confirmation
 from syndicate.pipeline.ingest import Source, ingest
 from syndicate.pipeline.publish import FeedResult, publish
 from syndicate.pipeline.upkeep import prune
+from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs, work_as_hub
 from syndicate.service.wiring import Services
 from syndicate.store.articles import number_due
 from syndicate.store.deliveries import next_due
@@ -27,14 +28,19 @@ from syndicate.store.issues import LIVE_STATES, get_issue, list_issues
 log = logging.getLogger(__name__)
 
 
-def poll(services: Services, names: Iterable[str] = ()) -> list[PollResult]:
-    """Read sources now, one after the other; a broken one is reported and stops no other."""
-    return [poll_source(services, source) for source in services.sources(names)]
+def poll(services: Services, names: Iterable[str] = (), *, insist: bool = False) -> list[PollResult]:
+    """Read sources now, one after the other; a broken one is reported and stops no other.
+
+    ``insist``: feeds are asked although they want to be asked later.
+    """
+    return [poll_source(services, source) for source in services.sources(names, insist=insist)]
 
 
 def poll_source(services: Services, source: Source) -> PollResult:
     """Read one source and log what came of it."""
-    result = ingest(services.database, source, services.settings, services.clock())
+    # One reading of a source at a time: an older answer of its server must not be written after a newer one.
+    with services.turn(source.name):
+        result = ingest(services.database, source, services.settings, services.clock())
     if result.error:
         log.error("source %s: %s", result.source, result.error)
     for problem in result.problems:
@@ -52,11 +58,11 @@ def poll_source(services: Services, source: Source) -> PollResult:
     return result
 
 
-def build_feeds(services: Services, names: Sequence[str] = ()) -> list[FeedResult]:
-    """Number what has become publishable, then write the documents that changed."""
+def build_feeds(services: Services, names: Sequence[str] = (), *, verify: bool = True) -> list[FeedResult]:
+    """Number what has become publishable, then write the documents that changed; ``verify`` looks at every file."""
     now = services.clock()
     services.database.repeat(lambda session: number_due(session, now))
-    results = publish(services.database, services.settings, now, names or None)
+    results = publish(services.database, services.settings, now, names or None, verify=verify)
     for result in results:
         if result.error:
             log.error("feed %s: %s", result.feed, result.error)
@@ -238,11 +244,16 @@ def run_once(services: Services, *, stop: threading.Event, tell: Callable[[str],
     result = OnceResult(sources=poll(services), feeds=build_feeds(services))
     if stop.is_set():
         return result
+    tell_hubs(services, stop=stop)
     composed = compose_due(services)
     result.issues, result.failures = composed.issues, composed.failures
     result.confirmed = confirm_due(services, stop=stop, tell=tell)
     if not stop.is_set():
         result.delivered = deliver_due(services, stop=stop, tell=tell)
     result.issues = [_read(services, issue.id) for issue in result.issues]
+    work_as_hub(services, stop=stop)
+    end_leases(services)
+    leave_hubs(services)
+    ask_hubs(services, stop=stop)
     clean_up(services, stop=stop)
     return result

@@ -12,22 +12,28 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from types import FrameType
 
 import uvicorn
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from starlette.types import ASGIApp
 
+from syndicate.core.websub import CHANGES_EVERY
 from syndicate.errors import SyndicateError
 from syndicate.io.heartbeat import ping
 from syndicate.pipeline.compose import Memory
 from syndicate.pipeline.ingest import Source
+from syndicate.pipeline.publish import compress_best
 from syndicate.service.alarms import alarms
+from syndicate.service.following import read_called
 from syndicate.service.listening import listen
 from syndicate.service.passes import build_feeds, clean_up, compose_due, confirm_due, deliver_due, poll_source
+from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs, work_as_hub
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_revision, next_due
 from syndicate.store.confirmations import next_due as next_confirmation_due
@@ -43,8 +49,14 @@ LONGEST_PAUSE = timedelta(minutes=5)
 UPKEEP_EVERY = timedelta(hours=6)
 # Feeds are looked at anew this often although no revision changed: a file may have been removed, an article expired.
 FEEDS_LOOK = timedelta(minutes=1)
+# Twenty documents each time, 80 ms each: a sixth of a core at most, until all that changed are done.
+COMPRESS_EVERY = timedelta(seconds=10)
+# A hub's call is answered by a reading of its feed after half of this on average.
+CALLS_LOOK = timedelta(seconds=0.5)
 
 
+# So many seconds the first feeds wait for the first reading of the sources.
+FIRST_READING = 10.0
 # So many sources are read at once; one that hangs has a thread of its own until its time is up.
 READERS_AT_ONCE = 4
 READERS = "readers"
@@ -56,17 +68,25 @@ class Clock:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.stop = threading.Event()
-        executors = {"default": ThreadPoolExecutor(8), READERS: ThreadPoolExecutor(READERS_AT_ONCE)}
+        executors = {"default": ThreadPoolExecutor(14), READERS: ThreadPoolExecutor(READERS_AT_ONCE)}
         self._scheduler = BackgroundScheduler(executors=executors, timezone="UTC")
         self._reading: set[str] = set()
+        self._polled = False
+        self._began = time.monotonic()
         self._memory = Memory()
         self._revision = -1
         self._feeds_looked: datetime | None = None
+        self._hubs_left = False
         self._pauses: dict[str, tuple[datetime, timedelta]] = {}
         for name, work, seconds in (
             ("tick", self.tick, 1),
             ("poll", self.poll, 1),
+            ("called", self.called, CALLS_LOOK.total_seconds()),
+            ("following", self.following, 1),
             ("feeds", self.feeds, 1),
+            ("compress", self.compress, COMPRESS_EVERY.total_seconds()),
+            ("hubs", self.hubs, CHANGES_EVERY.total_seconds()),
+            ("hub", self.hub, 1),
             ("compose", self.compose, 1),
             ("deliver", self.deliver, 1),
             ("confirm", self.confirm, 1),
@@ -82,7 +102,7 @@ class Clock:
                 max_instances=1,
                 coalesce=True,
                 misfire_grace_time=None,
-                next_run_time=services.clock() + timedelta(seconds=0 if seconds == 1 else min(seconds, 60)),
+                next_run_time=services.clock() + timedelta(seconds=0 if seconds <= 1 else min(seconds, 60)),
             )
 
     def start(self) -> None:
@@ -124,6 +144,11 @@ class Clock:
         """Show that the clock goes: a work of its own, since all others may be busy for long (``/readyz``)."""
         self.services.ticked_at = time.monotonic()
 
+    def _wake(self, name: str) -> None:
+        """Have a kind of work done now, not at its next tick."""
+        with suppress(JobLookupError):  # the clock is being closed
+            self._scheduler.modify_job(name, next_run_time=self.services.clock())
+
     def poll(self) -> None:
         """Have the sources read whose time has come, each in a thread of its own: one that hangs stops no other."""
         services = self.services
@@ -140,12 +165,24 @@ class Clock:
                     continue
             self._reading.add(source.name)
             self._scheduler.add_job(self._read, args=(source,), executor=READERS, misfire_grace_time=None)
+        self._polled = True
 
     def _read(self, source: Source) -> None:
         try:
             self._guarded(f"source {source.name}", partial(poll_source, self.services, source))
         finally:
             self._reading.discard(source.name)
+
+    def called(self) -> None:
+        """Read the feeds that hubs called, beside a slow poll of others."""
+        read_called(self.services, stop=self.stop)
+
+    def following(self) -> None:
+        """Ask the hubs of feeds that we follow; at first, take leave of those that the configuration has dropped."""
+        if not self._hubs_left:
+            leave_hubs(self.services)
+            self._hubs_left = True
+        ask_hubs(self.services, stop=self.stop)
 
     def feeds(self) -> None:
         """Rebuild feeds when articles changed or became publishable, and now and then to be sure."""
@@ -154,16 +191,37 @@ class Clock:
         with services.database.read() as session:
             revision, due_at = highest_revision(session), next_due(session)
         looked = self._feeds_looked
+        if looked is None and not self._first_reading_done():
+            return
         fresh = revision == self._revision and looked is not None and now - looked < FEEDS_LOOK
         if fresh and (due_at is None or due_at > now):
             return
-        results = build_feeds(services)
+        # Each second only the feeds that changed, each minute a look at all files.
+        results = build_feeds(services, verify=looked is None or now - looked >= FEEDS_LOOK)
         changed = sum(result.changed for result in results)
         if changed:
             log.info("feeds: %d documents written", changed)
+            self._wake("hubs")
         # The revision from before: what was polled while the feeds were built waits a tick for its turn, not a minute.
         self._revision = revision
-        self._feeds_looked = now
+        if looked is None or now - looked >= FEEDS_LOOK:
+            self._feeds_looked = now
+
+    def _first_reading_done(self) -> bool:
+        """Whether the sources were read since the start: else the first feeds would be written, and told of, twice."""
+        return (self._polled and not self._reading) or time.monotonic() - self._began > FIRST_READING
+
+    def compress(self) -> None:
+        """Make the twins of the latest documents smaller than a publication has time for."""
+        compress_best(self.services.database, self.services.settings, stopping=self.stop.is_set)
+
+    def hubs(self) -> None:
+        """Tell WebSub hubs what changed."""
+        tell_hubs(self.services, stop=self.stop, wake=lambda: self._wake("hub"))
+
+    def hub(self) -> None:
+        """Do the work of our own WebSub hub."""
+        work_as_hub(self.services, stop=self.stop)
 
     def compose(self) -> None:
         """Compose the digest runs that are due."""
@@ -203,6 +261,8 @@ class Clock:
 
     def upkeep(self) -> None:
         """Remove what is kept no longer."""
+        end_leases(self.services)
+        leave_hubs(self.services)
         clean_up(self.services, stop=self.stop)
 
 
@@ -228,10 +288,12 @@ def run(services: Services, app: ASGIApp | None, *, work: bool = True, ready: Ca
         if clock is not None:
             clock.start()
         ready()
+        status = 0
         while not stop.wait(0.2):
             if server is not None and not server.thread.is_alive():
                 log.error("the web part ended: %s", server.failure or "see above")
-                return 1
+                status = 1  # the clock is closed as ever: one that ticks on while the interpreter ends logs tracebacks
+                break
         began = time.monotonic()
         drained = clock.close() if clock is not None else True
         if server is not None:
@@ -240,8 +302,8 @@ def run(services: Services, app: ASGIApp | None, *, work: bool = True, ready: Ca
         if not drained:
             # Threads that are still in a commit or a reply would hold the interpreter; a kill here loses nothing.
             logging.shutdown()
-            os._exit(0)
-        return 0
+            os._exit(status)
+        return status
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -259,6 +321,8 @@ class _Web:
             log_config=None,
             access_log=False,
             server_header=False,
+            http=getattr(app, "uvicorn_protocol", "auto"),
+            proxy_headers=False,  # make_app() reads them, for pages only
             timeout_graceful_shutdown=1,
         )
         self.server = uvicorn.Server(config)

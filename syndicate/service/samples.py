@@ -61,10 +61,12 @@ _ELSEWHERE = "give it a folder of its own, such as `--dir demo`"
 class DemoServices(Services):
     """The services of a demonstration: the sample articles show their pictures from the service's own address."""
 
-    def sources(self, names: Iterable[str] = ()) -> list[Source]:
+    def sources(
+        self, names: Iterable[str] = (), *, insist: bool = False, called: frozenset[str] = frozenset()
+    ) -> list[Source]:
         """As everywhere, but for the samples' pictures."""
         address = f"{self.settings.service.public_url}/media/"
-        return [_Pictured(source, address) for source in super().sources(names)]
+        return [_Pictured(source, address) for source in super().sources(names, insist=insist, called=called)]
 
     @property
     def samples(self) -> list[str]:

@@ -13,6 +13,8 @@ from syndicate.model import DeliveryState, Issue, IssueState
 from syndicate.service.alarms import find_alarms
 from syndicate.service.wiring import Services
 from syndicate.store.facts import Failure, failures
+from syndicate.store.following import FollowStatus, follow_statuses
+from syndicate.store.hub_deliveries import TopicSubscribers, topic_subscribers
 from syndicate.store.issues import LIVE_STATES, list_issues
 from syndicate.store.overview import (
     FeedStatus,
@@ -26,6 +28,7 @@ from syndicate.store.overview import (
     undecided,
     unserved,
 )
+from syndicate.store.websub import PingTrouble, ping_troubles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,9 @@ class Status:
     subscriptions: dict[str, dict[str, int]]
     unserved: list[Unserved]
     in_doubt: dict[int, int]
+    hub: list[TopicSubscribers]
+    hub_troubles: list[PingTrouble]
+    following: list[FollowStatus]
     alarms: list[str]
 
     def document(self) -> dict[str, Any]:
@@ -70,6 +76,9 @@ def read_status(services: Services) -> Status:
             subscriptions=subscription_counts(session),
             unserved=unserved(session, settings.digest),
             in_doubt=undecided(session),
+            hub=topic_subscribers(session, now),
+            hub_troubles=ping_troubles(session),
+            following=follow_statuses(session),
             alarms=find_alarms(session, settings, now),
         )
 

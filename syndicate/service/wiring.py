@@ -8,12 +8,16 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cached_property
+from threading import Lock
 
 from syndicate.config import Settings
-from syndicate.config.sources import DatabaseSource, FolderSource
+from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource
+from syndicate.core.article.identity import tag_authority
+from syndicate.core.feed_reading import Ours, host_of
 from syndicate.core.personal import Personal
 from syndicate.errors import DiskFullError, UnknownNameError
 from syndicate.io.database import DatabaseReader
+from syndicate.io.feed_source import FeedSourceReader
 from syndicate.io.files import free_bytes
 from syndicate.io.folder import FolderReader
 from syndicate.io.keys import fingerprint, load_keyring
@@ -46,6 +50,7 @@ class Services:
         self.clock = clock
         #: When this process's clock ticked last (``time.monotonic``); None in a process without one.
         self.ticked_at: float | None = None
+        self._turns: dict[str, Lock] = {}
 
     @cached_property
     def database(self) -> Database:
@@ -79,22 +84,44 @@ class Services:
         """What turns a planned edition into a message."""
         return EditionRenderer(self.settings, self.templates, self.keyring)
 
-    def sources(self, names: Iterable[str] = ()) -> list[Source]:
-        """The readers of the named sources, or of all. Raises UnknownNameError."""
+    def sources(
+        self, names: Iterable[str] = (), *, insist: bool = False, called: frozenset[str] = frozenset()
+    ) -> list[Source]:
+        """The readers of the named sources, or of all. Raises UnknownNameError.
+
+        ``insist``: feeds are asked although they want to be asked later. ``called``: feeds that their hubs say changed.
+        """
         wanted = list(names) or list(self.settings.source)
         unknown = [name for name in wanted if name not in self.settings.source]
         if unknown:
             known = ", ".join(sorted(self.settings.source)) or "none"
             raise UnknownNameError(f"there is no source {unknown[0]!r} in the configuration; there is: {known}")
-        return [self._source(name) for name in wanted]
+        return [self._source(name, insist=insist, called=called) for name in wanted]
 
-    def _source(self, name: str) -> Source:
+    def _source(self, name: str, *, insist: bool, called: frozenset[str]) -> Source:
         config = self.settings.source[name]
         if isinstance(config, FolderSource):
             return FolderReader(name, config, self.settings.path(config.path))
         if isinstance(config, DatabaseSource):
             return DatabaseReader(name, config, self.settings.base)
+        if isinstance(config, FeedSource):
+            return FeedSourceReader(name, config, self._ours, insist=insist, called=called)
         raise UnknownNameError(f"source {name!r} is of a type that does not work yet: {config.type}")
+
+    @cached_property
+    def _ours(self) -> Ours:
+        """What must not come back to us in other people's feeds."""
+        settings = self.settings
+        return Ours(
+            public_url=settings.service.public_url,
+            authority=tag_authority(settings.site),
+            sources=tuple(settings.source),
+            site_host=host_of(settings.site.url),
+        )
+
+    def turn(self, source: str) -> Lock:
+        """What the threads of this process that read a source take turns by."""
+        return self._turns.setdefault(source, Lock())
 
     @cached_property
     def sender(self) -> Sender:

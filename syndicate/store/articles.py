@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, or_, select, update
 from sqlmodel import Session, SQLModel
@@ -17,7 +17,7 @@ from syndicate.config.sections import Selection
 from syndicate.core.article.text import fold
 from syndicate.core.selection import Outline
 from syndicate.core.topics import article_topics
-from syndicate.model import Article, ArticleContent, ArticleKind
+from syndicate.model import Article, ArticleContent, ArticleKind, Attachment
 from syndicate.store.statements import upsert
 from syndicate.store.tables import ArticleRow, ArticleTermRow, CounterRow
 
@@ -28,6 +28,14 @@ _CHUNK = 500  # ids in one IN list
 articles = SQLModel.metadata.tables[str(ArticleRow.__tablename__)]
 terms = SQLModel.metadata.tables[str(ArticleTermRow.__tablename__)]
 counters = SQLModel.metadata.tables[str(CounterRow.__tablename__)]
+
+# Built once, and without the columns that ``to_article`` does not read: turning times and lists into Python's is most
+# of what reading an article costs.
+_UNREAD = {"revision", "content_hash", "first_seen_at", "changed_at"}
+_BY_IDS = select(*(column for column in articles.c if column.name not in _UNREAD)).where(
+    articles.c.id.in_(bindparam("ids", expanding=True))
+)
+_COUNTER = select(counters.c.value).where(counters.c.name == bindparam("name"))
 
 
 def newest(session: Session, selection: Selection, *, limit: int, now: datetime) -> list[Article]:
@@ -64,7 +72,7 @@ def by_ids(session: Session, ids: Iterable[int]) -> dict[int, Article]:
     """Read articles by id, in whatever state they are; unknown ids are left out."""
     found: dict[int, Article] = {}
     for chunk in chunks(ids):
-        for row in session.connection().execute(select(articles).where(articles.c.id.in_(chunk))):
+        for row in session.connection().execute(_BY_IDS, {"ids": chunk}):
             found[row.id] = to_article(row)
     return found
 
@@ -128,7 +136,7 @@ def take_numbers(session: Session, name: str, count: int) -> range:
 
 def numbered_above(seq: int, selection: Selection, *, now: datetime) -> Select[Any]:
     """Build the statement behind ``above``: a walk along the numbers. Public so that tests can EXPLAIN it."""
-    return _outline().where(articles.c.seq > seq, *_published(now), *_matching(selection))
+    return _outline().where(articles.c.seq > seq, *published(now), *matching(selection))
 
 
 def dated_from(since: datetime, selection: Selection, *, now: datetime) -> Select[Any]:
@@ -137,36 +145,50 @@ def dated_from(since: datetime, selection: Selection, *, now: datetime) -> Selec
     With a condition on the number too, or an order by it, SQLite walks along the numbers through the whole archive:
     0.37 s for 30,000 articles of which 50 are of the last week.
     """
-    return _outline().where(articles.c.published_at >= since, *_published(now), *_matching(selection))
+    return _outline().where(articles.c.published_at >= since, *published(now), *matching(selection))
 
 
-def window(selection: Selection, *, limit: int, now: datetime) -> Select[Any]:
+class Term(NamedTuple):
+    """What a feed made by ``per`` is of: a category, tag, author (folded), a source, or a language (lower case)."""
+
+    kind: str
+    term: str
+
+
+def window(selection: Selection, *, limit: int, now: datetime, of: Term | None = None) -> Select[Any]:
     """Build the statement behind ``newest``: ids in order. Public so that tests can EXPLAIN it.
 
     100,000 articles, SQLite: a walk back along one index until ``limit`` are found, 0.3 ms for 50; the same statement
     with EXISTS as its only use of terms scanned all articles for a rare category (70 ms).
     """
-    lists = _term_lists(selection)
+    return newest_first(selection, published(now), of=of).limit(limit)
+
+
+def newest_first(selection: Selection, state: Sequence[ColumnElement[bool]], *, of: Term | None = None) -> Select[Any]:
+    """``id`` and ``published_at`` of the articles of a selection (and term) in some state, newest first."""
     # The list with the fewest terms leads: a single term's rows stand in the index in the order we want.
-    lists.sort(key=lambda entry: len(entry[1]))
+    lists = sorted(_term_lists(selection, of), key=lambda entry: len(entry[1]))
     if not lists:
         return (
-            select(articles.c.id)
-            .where(*_published(now), *_matching(selection))
+            select(articles.c.id, articles.c.published_at)
+            .where(*state, *_plain(selection, of))
             .order_by(articles.c.published_at.desc(), articles.c.id.desc())
-            .limit(limit)
         )
-    (kind, leading), *_rest = lists
+    (kind, leading), *rest = lists
     query = (
         select(terms.c.article_id.label("id"), terms.c.published_at)
         .select_from(terms.join(articles, articles.c.id == terms.c.article_id))
-        .where(terms.c.kind == kind, *_published(now), *_matching(selection, besides=kind))
+        .where(terms.c.kind == kind, *state, *_plain(selection, of), *_having(rest))
         .order_by(terms.c.published_at.desc(), terms.c.article_id.desc())
-        .limit(limit)
     )
     if len(leading) == 1:
         return query.where(terms.c.term == leading[0])
     return query.where(terms.c.term.in_(leading)).distinct()  # an article with two of the tags is one article
+
+
+def matching(selection: Selection, *, of: Term | None = None) -> list[ColumnElement[bool]]:
+    """The conditions of a selection (and term), for statements that find their articles by id or number."""
+    return [*_plain(selection, of), *_having(_term_lists(selection, of))]
 
 
 def to_article(row: Row[Any]) -> Article:
@@ -194,6 +216,8 @@ def to_article(row: Row[Any]) -> Article:
         comments=row.comments,
         comments_url=row.comments_url,
         popularity=row.popularity,
+        comments_feed=row.comments_feed,
+        attachments=tuple(Attachment(**attachment) for attachment in row.attachments),
     )
     return Article(
         id=row.id,
@@ -247,11 +271,11 @@ def _outlines(session: Session, query: Select[Any]) -> list[Outline]:
 
 
 def _counter(session: Session, name: str) -> int:
-    value = session.connection().execute(select(counters.c.value).where(counters.c.name == name)).scalar_one_or_none()
-    return value or 0
+    return session.connection().execute(_COUNTER, {"name": name}).scalar_one_or_none() or 0
 
 
-def _published(now: datetime) -> list[ColumnElement[bool]]:
+def published(now: datetime) -> list[ColumnElement[bool]]:
+    """The conditions of what readers may see at ``now``."""
     return [
         articles.c.seq.is_not(None),
         articles.c.withdrawn_at.is_(None),
@@ -259,23 +283,37 @@ def _published(now: datetime) -> list[ColumnElement[bool]]:
     ]
 
 
-def _term_lists(selection: Selection) -> list[tuple[str, Sequence[str]]]:
+def _term_lists(selection: Selection, of: Term | None) -> list[tuple[str, Sequence[str]]]:
     given = (("category", selection.categories), ("tag", selection.tags), ("author", selection.authors))
-    return [(kind, tuple(dict.fromkeys(map(fold, values)))) for kind, values in given if values]
+    lists: list[tuple[str, Sequence[str]]] = [
+        (kind, tuple(dict.fromkeys(map(fold, values)))) for kind, values in given if values
+    ]
+    if of is not None and of.kind in {"category", "tag", "author"}:
+        lists.append((of.kind, (of.term,)))
+    return lists
 
 
-def _matching(selection: Selection, *, besides: str | None = None) -> list[ColumnElement[bool]]:
+def _plain(selection: Selection, of: Term | None) -> list[ColumnElement[bool]]:
+    """The conditions on columns of the article itself."""
     conditions: list[ColumnElement[bool]] = []
     if selection.sources:
         conditions.append(articles.c.source.in_(selection.sources))
     if selection.languages:
         conditions.append(_speaks(selection.languages))
-    other = terms.alias()
-    conditions += [
-        exists().where(and_(other.c.article_id == articles.c.id, other.c.kind == kind, other.c.term.in_(values)))
-        for kind, values in _term_lists(selection)
-        if kind != besides
-    ]
+    if of is not None and of.kind == "source":
+        conditions.append(articles.c.source == of.term)
+    if of is not None and of.kind == "language":
+        conditions.append(_speaks([of.term]))
+    return conditions
+
+
+def _having(lists: Iterable[tuple[str, Sequence[str]]]) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    for kind, values in lists:
+        other = terms.alias()
+        conditions.append(
+            exists().where(and_(other.c.article_id == articles.c.id, other.c.kind == kind, other.c.term.in_(values)))
+        )
     return conditions
 
 

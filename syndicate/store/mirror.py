@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -120,6 +120,8 @@ def _row(change: Change, seq: int | None, revision: int, now: datetime) -> dict[
         "comments": content.comments,
         "comments_url": content.comments_url,
         "popularity": content.popularity,
+        "comments_feed": content.comments_feed,
+        "attachments": [asdict(attachment) for attachment in content.attachments],
         "changed_at": now,
     }
 
@@ -157,11 +159,14 @@ def _keep_versions(session: Session, changes: Sequence[Change], now: datetime) -
 
 
 def _as_json(content: ArticleContent) -> dict[str, Any]:
-    return {
+    said = {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name in ArticleContent.__dataclass_fields__
         if (value := getattr(content, name)) not in (None, "", (), False)
     }
+    if content.attachments:
+        said["attachments"] = [asdict(attachment) for attachment in content.attachments]
+    return said
 
 
 def _write_terms(session: Session, changed: dict[int, Change]) -> None:

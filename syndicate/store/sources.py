@@ -56,11 +56,14 @@ def polled(session: Session, name: str, *, state: Any, now: datetime) -> None:
     session.connection().execute(update(sources).where(sources.c.name == name).values(values))
 
 
-def broken(session: Session, name: str, *, error: str, now: datetime) -> None:
-    """Record a poll that could not read the source; its state stays, and when it began to be broken is kept."""
+def broken(session: Session, name: str, *, error: str, now: datetime, state: Any = None) -> None:
+    """Record a poll that could not read the source; its state stays unless a new one is given.
+
+    When it began to be broken is kept.
+    """
     hold(session, name)
     since = func.coalesce(sources.c.broken_since, now)
-    values = {"polled_at": now, "error": error, "broken_since": since}
+    values = {"polled_at": now, "error": error, "broken_since": since} | ({} if state is None else {"state": state})
     session.connection().execute(update(sources).where(sources.c.name == name).values(values))
 
 

@@ -32,7 +32,17 @@ from sqlmodel import Session, SQLModel
 
 def upsert(session: Session, table: Table) -> Any:
     """``INSERT`` of the session's dialect, which knows ``ON CONFLICT``."""
-    return _dialect(session).insert(table)
+    return upsert_in(dialect_of(session), table)
+
+
+def upsert_in(dialect: str, table: Table) -> Any:
+    """``INSERT`` of a dialect, which knows ``ON CONFLICT``: for statements that are built once for all sessions."""
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)
+
+
+def dialect_of(session: Session) -> str:
+    """The name of the session's dialect: ``sqlite`` or ``postgresql``."""
+    return session.get_bind().dialect.name
 
 
 def insert_new(session: Session, table: type[SQLModel], row: Mapping[str, Any], unique: Sequence[str]) -> bool:
@@ -112,10 +122,6 @@ def _field(session: Session, row: Any, place: int, target: Column[Any]) -> Any:
 
 def _is_postgres(session: Session) -> bool:
     return session.get_bind().dialect.name == "postgresql"
-
-
-def _dialect(session: Session) -> Any:
-    return postgresql if _is_postgres(session) else sqlite
 
 
 def alive(session: Session) -> bool:

@@ -15,13 +15,18 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from syndicate.errors import SyndicateError
+from syndicate.web.callbacks import CALLBACKS, Callbacks
 from syndicate.web.errors import FAULT, told, told_status
-from syndicate.web.feed_files import FeedFiles
+from syndicate.web.feed_pages import FeedPages
+from syndicate.web.feed_server import open_feed_server
 from syndicate.web.health import Health
+from syndicate.web.issue_pages import IssuePages
 from syndicate.web.landing import PublicPages
 from syndicate.web.members import MemberPages
 from syndicate.web.pages import Pages
+from syndicate.web.proxies import TrustedProxies
 from syndicate.web.security import BodyLimit, SecurityHeaders
+from syndicate.web.websub import HubEndpoint
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -35,6 +40,8 @@ _OURS = 500
 def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
     """The web application over one configuration's services. ``pictures``: a folder to show at ``/media/``."""
     pages = Pages(services.settings, services.templates)
+    feeds = FeedPages(services, pages)
+    issues = IssuePages(services, pages, feeds)
 
     def expected(_request: Request, error: Exception) -> Response:
         answer = told(error)
@@ -54,14 +61,19 @@ def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
 
     application = Starlette(
         routes=[
-            *PublicPages(services, pages).routes(),
-            *FeedFiles(services.settings).routes(),
+            *PublicPages(services, pages, feeds, issues).routes(),
+            *feeds.routes(),
+            *issues.routes(),
             *MemberPages(services, pages).routes(),
+            *HubEndpoint(services).routes(),
+            *Callbacks(services).routes(),
             *Health(services).routes(),
             *([Mount("/media", StaticFiles(directory=pictures))] if pictures else []),
         ],
-        middleware=[Middleware(BodyLimit)],
+        middleware=[Middleware(BodyLimit, elsewhere=CALLBACKS)],
         exception_handlers={SyndicateError: expected, HTTPException: refused, Exception: fault},
     )
-    # Outermost, so that the page of an unexpected error has the headers as well.
-    return SecurityHeaders(application)
+    # Around everything that is a page, so that the one of an unexpected error has the headers as well. Feeds come
+    # before all of it: router and middleware would cost four times what the answer itself does.
+    proxies = TrustedProxies(services.settings.service.trusted_proxies)
+    return open_feed_server(services, proxies.around(SecurityHeaders(application)), pages.root, proxies)

@@ -1,43 +1,44 @@
-"""The pages that are for everybody: what this is, and the list of feeds; and the style sheet of all pages."""
+"""The first page, for everybody: what this is; and the style sheet of all pages."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from syndicate.config.sections import Digest
-from syndicate.core.feeds.document import feed_folder, feed_title
 from syndicate.core.message.headers import parse_mailbox
-from syndicate.model import FeedFormat
+from syndicate.web.feed_pages import FeedPages
+from syndicate.web.issue_pages import IssuePages
 from syndicate.web.pages import Pages
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
 
-_LABELS = {FeedFormat.ATOM: "Atom", FeedFormat.RSS: "RSS", FeedFormat.JSON: "JSON Feed"}
+_LATEST = 5  # issues
 _OFTEN = {"instant": "as it happens", "daily": "daily", "weekly": "weekly", "monthly": "monthly"}
 
 
 class PublicPages:
     """The handlers, with what they need."""
 
-    def __init__(self, services: Services, pages: Pages) -> None:
+    def __init__(self, services: Services, pages: Pages, feeds: FeedPages, issues: IssuePages) -> None:
         self._settings = services.settings
         self._pages = pages
+        self._feeds = feeds
+        self._issues = issues
 
     def routes(self) -> list[BaseRoute]:
         """Only GETs."""
         return [
             Route("/", self.landing, methods=["GET"]),
-            Route("/feeds/", self.feeds, methods=["GET"]),
             Route("/static/pages.css", self.style, methods=["GET"]),
         ]
 
     def landing(self, _request: Request) -> Response:
-        """What this is: the digests by name, and the feeds."""
+        """What this is: the digests by name, the feeds, the latest issues."""
         digests = [
             {
                 "title": self._settings.digest_title(name),
@@ -47,7 +48,8 @@ class PublicPages:
             }
             for name, digest in self._settings.digest.items()
         ]
-        return self._pages.render("landing", public=True, digests=digests, feeds=self._feeds())
+        feeds, issues = self._feeds.listed(), self._issues.listed(_LATEST)
+        return self._pages.render("landing", public=True, digests=digests, feeds=feeds, issues=issues)
 
     def _whom_to_ask(self, digest: Digest) -> str:
         """The address that a digest's readers answer to; empty while none is set."""
@@ -55,24 +57,7 @@ class PublicPages:
         mailbox = digest.reply_to or delivery.reply_to or digest.from_ or delivery.from_
         return parse_mailbox(mailbox).address if mailbox else ""
 
-    def feeds(self, _request: Request) -> Response:
-        """The list of feeds, for people."""
-        return self._pages.render("feeds", public=True, feeds=self._feeds())
-
     def style(self, _request: Request) -> Response:
         """The style sheet. Its address changes with its content, so it may be kept for ever."""
         headers = {"cache-control": "public, max-age=31536000, immutable", "etag": f'"{self._pages.style_tag}"'}
         return Response(self._pages.style, media_type="text/css", headers=headers)
-
-    def _feeds(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "title": feed_title(self._settings, name),
-                "description": feed.description or "",
-                "documents": [
-                    (_LABELS[form], f"{self._pages.root}/feeds/{feed_folder(name)}/{form.file_name}", form.media_type)
-                    for form in feed.formats
-                ],
-            }
-            for name, feed in self._settings.feed.items()
-        ]

@@ -1,6 +1,6 @@
 """Tries every page before a reader asks for it: renders each with all that it may be given, and with as little.
 
-For ``check``. What a handler gives to its page stands in ``members.py`` and ``landing.py``; a page that is shipped and
+For ``check``. What a handler gives to its page stands in its module; a page that is shipped and
 fails here has samples that lag behind.
 """
 
@@ -17,7 +17,30 @@ from syndicate.web.pages import Pages
 _FEED = {
     "title": "The Harbour Courier",
     "description": "News from the port",
+    "page": "/feeds/all/",
     "documents": [("Atom", "/feeds/all/atom.xml", "application/atom+xml")],
+}
+_ENTRY = {
+    "title": "The ferry sails again",
+    "url": "https://courier.example/ferry",
+    "date": "22 November 2026",
+    "language": "en",
+    "dir": "ltr",
+}
+_READ = _FEED | {
+    "language": "en",
+    "dir": "ltr",
+    "readers": [("A reader", "https://reader.example/?url=atom.xml")],
+    "entries": [_ENTRY, _ENTRY | {"url": "", "date": ""}],
+    "below": [("By section", [("Port", "/feeds/all/category/port/")])],
+}
+_UNREAD = _READ | {"description": "", "entries": [], "below": []}
+_ISSUE = {
+    "id": 1,
+    "title": "Morning Courier: The ferry sails again",
+    "digest": "Morning Courier",
+    "date": "22 November 2026",
+    "url": "/issues/1",
 }
 _DIGEST = {
     "title": "Morning Courier",
@@ -56,11 +79,22 @@ _NO_CHOICES = {
 }
 SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
     "landing": (
-        {"digests": [_DIGEST], "feeds": [_FEED]},
-        {"digests": [_DIGEST | {"description": "", "often": []}], "feeds": [_FEED | {"description": ""}]},
-        {"digests": [], "feeds": []},
+        {"digests": [_DIGEST], "feeds": [_FEED], "issues": [_ISSUE]},
+        {"digests": [_DIGEST | {"description": "", "often": []}], "feeds": [_FEED | {"description": ""}], "issues": []},
+        {"digests": [], "feeds": [], "issues": []},
     ),
-    "feeds": ({"feeds": [_FEED]}, {"feeds": []}),
+    "feeds": (
+        {"feeds": [_FEED], "issues": [_FEED], "opml": "/feeds.opml"},
+        {"feeds": [], "issues": [_FEED], "opml": ""},
+        {"feeds": [], "issues": [], "opml": ""},
+    ),
+    "feed": (_READ, _UNREAD),
+    "feed_preview": (_READ | {"address": "/feeds/all/atom.xml"}, _UNREAD | {"address": "/feeds/all/atom.xml"}),
+    "issues": (
+        {"issues": [_ISSUE, _ISSUE | {"url": ""}], "older": "/issues/?before=1", "newest": True, "feeds": [_FEED]},
+        {"issues": [_ISSUE], "older": "", "newest": False, "feeds": [_FEED]},
+        {"issues": [], "older": "", "newest": True, "feeds": []},
+    ),
     "confirm": (_ABOUT | {"ended": False}, _LITTLE | {"ended": True}),
     "confirmed": tuple(
         {"digest": "Morning Courier", "often": often, "preferences_url": "/preferences/sample"}

@@ -6,15 +6,17 @@ import hashlib
 import html
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
 from starlette.responses import HTMLResponse, Response
 
 from syndicate.config import Settings
 from syndicate.core.feeds import alternate_links
-from syndicate.core.render.languages import direction
+from syndicate.core.render.languages import ENGLISH, date_locale, direction, with_region
 from syndicate.core.render.templates import PAGES as FOLDER
 from syndicate.core.render.templates import TemplateSet
 from syndicate.errors import TemplateError
@@ -41,6 +43,8 @@ class Pages:
     def __init__(self, settings: Settings, templates: Mapping[str, str]) -> None:
         self._templates = TemplateSet({name: text for name, text in templates.items() if name.startswith(FOLDER)})
         self._zone = ZoneInfo(settings.site.timezone)
+        # The pages are in English: as the site's region writes it, else as the country of its zone does.
+        self._locale = date_locale(with_region(ENGLISH, settings.site.language), self._zone.key)
         self.style = templates[STYLE].encode()
         self.style_tag = hashlib.sha256(self.style).hexdigest()[:16]
         # Behind a proxy the service may live below a path of its host; links start there, the host is the reader's.
@@ -71,6 +75,10 @@ class Pages:
         )
         page_html = render(f"{FOLDER}{page}.html")
         return HTMLResponse(page_html, status_code=status, headers=_PUBLIC if public else _PRIVATE)
+
+    def date(self, moment: datetime) -> str:
+        """The day of a moment, where the site is."""
+        return format_date(moment.astimezone(self._zone).date(), "long", locale=self._locale)
 
     def error(self, told: Told) -> Response:
         """The page of an error."""

@@ -45,13 +45,17 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Refuses bodies over ``BODY_LIMIT``, by what they announce and by what arrives."""
+    """Refuses bodies over ``BODY_LIMIT``, by what they announce and by what arrives.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Handlers of paths that begin with ``elsewhere`` have a limit of their own.
+    """
+
+    def __init__(self, app: ASGIApp, elsewhere: str) -> None:
         self.app = app
+        self.elsewhere = elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(self.elsewhere):
             await self.app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "0")

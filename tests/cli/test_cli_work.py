@@ -68,13 +68,17 @@ def test_a_broken_file_is_told_and_stops_nothing_else(publisher: Publisher, synd
 
 
 def test_feeds_build_and_list(publisher: Publisher, syndicate: Call) -> None:
-    (feed,) = syndicate("feeds", "build", "--json").document["feeds"]
+    feed, issues = syndicate("feeds", "build", "--json").document["feeds"]
+    assert (issues["feed"], issues["documents"], issues["entries"]) == ("issues-morning", 3, 0)
     assert (feed["feed"], feed["documents"], feed["changed"], feed["entries"]) == ("all", 3, 3, 2)
     (feed,) = syndicate("feeds", "build", "all", "--json").document["feeds"]
     assert feed["changed"] == 0
     assert syndicate("feeds", "build", "nothing").status == 2
-    (feed,) = syndicate("feeds", "list", "--json").document["feeds"]
+    assert syndicate("feeds", "build", "issues-morning").status == 0
+    feed, issues = syndicate("feeds", "list", "--json").document["feeds"]
     assert feed["addresses"][0] == "https://news.courier.example/feeds/all/rss.xml"
+    assert (issues["feed"], issues["title"]) == ("issues-morning", "Morning Courier")
+    assert issues["addresses"][1] == "https://news.courier.example/feeds/issues-morning/atom.xml"
 
 
 def test_a_preview_in_every_format(publisher: Publisher, syndicate: Call) -> None:

@@ -20,14 +20,20 @@ _KEY = re.compile(r"^(# )?([a-z_]+) = (.*)$")
 
 
 def shown_keys(path: Path) -> dict[tuple[str, str], list[tuple[bool, str]]]:
-    """(section, key) -> [(active, the rest of the line)], with a sub-section as "source.columns"."""
+    """(section, key) -> [(active, the rest of the line)], with a sub-section as "source.columns".
+
+    Keys of sources are found a second time by type, as 'source "feed"': the same key may have another default there.
+    """
     found: dict[tuple[str, str], list[tuple[bool, str]]] = {}
-    section = ""
+    section = kind = ""
     for line in path.read_text(encoding="utf-8").splitlines():
         if head := _HEAD.match(line):
             section = ".".join(part for part in head.groups() if part)
         elif key := _KEY.match(line):
             found.setdefault((section, key[2]), []).append((key[1] is None, key[3]))
+            if section == "source":
+                kind = key[3].split()[0] if key[2] == "type" else kind
+                found.setdefault((f"source {kind}", key[2]), []).append((key[1] is None, key[3]))
     return found
 
 
@@ -73,7 +79,8 @@ def test_the_sample_explains_every_key() -> None:
 )
 def test_what_is_commented_out_in_the_sample_is_the_default(key: Key) -> None:
     section = ".".join(part for part in re.findall(r"[a-z_]+", key.header.split("]")[0]))
-    lines = shown_keys(SAMPLE)[section, key.name]
+    kind = re.search(r'type = ("[a-z]+")', key.header)
+    lines = shown_keys(SAMPLE)[f"source {kind[1]}" if kind else section, key.name]
     written = [text for active, text in lines if not active]
     default = key.field.default
     if default is None or not written:
@@ -129,6 +136,7 @@ def test_the_sample_works_with_everything_switched_on(tmp_path: Path) -> None:
         "database_file",
         "heartbeat_url_file",
         "url_file",
+        "urls",
         "password_file",
         "query",
         "schedule",

@@ -10,8 +10,7 @@ from syndicate.config.load import inspect_settings
 RELAY = '[[smtp]]\nhost = "relay.example"\n'
 SMTP = ("[delivery]", '[delivery]\ntransport = "smtp"')
 CASES = [
-    ("[feed.x]\narchive = true\nper = ['tag']", "", ["feed.x.per: has no effect yet in this version", "feed.x.archive: has no effect yet in this version"]),
-    ("[digest.x]\npublic = false\nholidays = []\nmerge = ''\ngrace = '0s'", "", [f"digest.x.{key}: has no effect yet in this version" for key in ("merge", "holidays", "grace", "public")]),
+    ("[digest.x]\nholidays = []\nmerge = ''\ngrace = '0s'", "", [f"digest.x.{key}: has no effect yet in this version" for key in ("merge", "holidays", "grace")]),
     ("[throttle.'mail.example']\nrate = '1/1m'", "", ['throttle."mail.example".rate: has no effect yet in this version']),
     ("[digest.x]\nschedule = '0 7 * * *'\nsend_at = '08:00'", "", ["digest.x.send_at: has no effect beside schedule"]),
     ("[digest.x]\nweekly_on = 'friday'", "", ["digest.x.weekly_on: has no effect: no frequency of this digest needs it"]),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from configurations import Inspect
@@ -91,7 +91,7 @@ def test_every_key_refuses_a_wrong_type_in_our_words(inspect: Inspect) -> None:
     for kind in SECTIONS.values():
         head = {"one": f"[{kind.name}]", "named": f"[{kind.name}.x]", "list": f"[[{kind.name}]]"}[kind.form]
         for model in kind.models:
-            tag = f'type = "{"folder" if "path" in keys_of(model) else "database"}"\n' if kind.name == "source" else ""
+            tag = f'type = "{get_args(model.model_fields["type"].annotation)[0]}"\n' if kind.name == "source" else ""
             for key in keys_of(model):
                 if key in {"type", "mailboxes", "actions"}:
                     continue

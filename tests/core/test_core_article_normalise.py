@@ -316,6 +316,9 @@ NAMES = st.sampled_from(
         "language",
         "comments",
         "comments_url",
+        "comments_feed",
+        "attachments",
+        "enclosures",
         "popularity",
     ]
 )
@@ -354,7 +357,13 @@ def test_any_junk_gives_a_clean_article_or_an_error(fields: dict[str, Any], body
         assert clean_line(name) == name
     assert all(0 < len(name) <= MAX_NAME for name in (*content.authors, *content.tags))
     assert 0 < len(content.key) <= 500
-    for address in (content.url, content.image, content.comments_url):
+    for address in (
+        content.url,
+        content.image,
+        content.comments_url,
+        content.comments_feed,
+        *(attachment.url for attachment in content.attachments),
+    ):
         assert address is None or (address.isascii() and address.startswith(("http://", "https://")))
     for time in (content.published_at, content.updated_at, content.expires_at):
         assert time is None or (time.tzinfo is UTC and time.microsecond == 0)

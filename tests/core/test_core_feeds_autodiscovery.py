@@ -6,7 +6,7 @@ import pytest
 from feed_articles import article, feed_settings
 
 from syndicate.config import Settings
-from syndicate.core.feeds import alternate_links, feed_document
+from syndicate.core.feeds import alternate_links, feed_document, listed_feeds
 from syndicate.errors import FeedError
 
 
@@ -33,6 +33,30 @@ def test_a_link_is_the_address_that_the_document_gives_itself() -> None:
     assert {link.href for link in alternate_links(settings)} == {
         document.address(form) for form in settings.feed["all"].formats
     }
+
+
+def test_the_issues_of_each_public_digest_have_a_feed_of_their_own() -> None:
+    settings = Settings.model_validate(
+        {
+            "site": {"title": "The Harbour Courier"},
+            "service": {"public_url": "https://news.courier.example"},
+            "feed": {"all": {"formats": ["rss"]}},
+            "digest": {
+                "morning": {"title": "Morning Courier", "description": "At breakfast"},
+                "quiet": {"public": False},
+            },
+        }
+    )
+    assert [(feed.name, feed.title, feed.description, feed.issues) for feed in listed_feeds(settings)] == [
+        ("all", "The Harbour Courier", "", False),
+        ("issues-morning", "Morning Courier", "At breakfast", True),
+    ]
+    base = "https://news.courier.example/feeds/issues-morning"
+    assert alternate_links(settings)[1:] == [
+        ("Morning Courier: issues (Atom)", "application/atom+xml", f"{base}/atom.xml"),
+        ("Morning Courier: issues (RSS)", "application/rss+xml", f"{base}/rss.xml"),
+        ("Morning Courier: issues (JSON Feed)", "application/feed+json", f"{base}/feed.json"),
+    ]
 
 
 def test_without_feeds_there_are_no_links() -> None:

@@ -110,7 +110,9 @@ def said_by_rss(document: FeedDocument) -> list[dict[str, Any]]:
 def said_by_atom(document: FeedDocument) -> list[dict[str, Any]]:
     said = []
     for entry in parsed(FeedFormat.ATOM, document).findall("a:entry", SPACES):
-        assert one(entry, "a:summary/@type") in {"text", None}
+        summary, kind = one(entry, "a:summary") or "", one(entry, "a:summary/@type")
+        assert kind in {"text", "html", None}
+        assert kind != "text" or "<" not in summary, "many readers would strip it"
         said.append(
             {
                 "id": one(entry, "a:id"),
@@ -120,7 +122,7 @@ def said_by_atom(document: FeedDocument) -> list[dict[str, Any]]:
                 "updated": datetime.fromisoformat(one(entry, "a:updated") or ""),
                 "authors": texts_at(entry, "a:author/a:name"),
                 "tags": texts_at(entry, "a:category/@term"),
-                "summary": one(entry, "a:summary") or "",
+                "summary": unescape(summary) if kind == "html" else summary,
                 "html": one(entry, "a:content[@type='html']") or "",
                 "language": one(entry, "@xml:lang"),
                 "image": one(entry, "media:content/@url"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 from feed_articles import article
 
 from syndicate.config import Settings
-from syndicate.core.feeds import WRITERS, FeedDocument, feed_document
-from syndicate.model import Article, ArticleKind, FeedFormat
+from syndicate.core.feeds import WRITERS, FeedDocument, Tombstone, feed_document
+from syndicate.core.feeds.rules import check_document
+from syndicate.model import Article, ArticleKind, Attachment, FeedFormat
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/articles.toml"))
@@ -33,11 +35,16 @@ def document_of(case: Path) -> FeedDocument:
     found = [article_of(number, values) for number, values in enumerate(told.get("article", []))]
     document, problems = feed_document(settings, "all", found)
     assert not problems
-    return document
+    added: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in told.get("document", {}).items()
+    }
+    added["tombstones"] = tuple(Tombstone(**tombstone) for tombstone in added.get("tombstones", ()))
+    return replace(document, **added)
 
 
 def article_of(number: int, values: dict[str, Any]) -> Article:
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    values["attachments"] = tuple(Attachment(**{"type": ""} | given) for given in values.get("attachments", ()))
     values["kind"] = ArticleKind(values.get("kind", "article"))
     published, edited = values.pop("published_at"), values.pop("updated_at", None)
     return article(number, published=published, edited=edited, **{"language": None} | values)
@@ -51,7 +58,8 @@ def test_golden(case: Path, form: FeedFormat) -> None:
     if os.environ.get("SYNDICATE_GOLDEN") == "write":
         path.write_bytes(data)
     assert data.decode() == path.read_bytes().decode()
+    assert check_document(data, form.media_type) == []
 
 
 def test_there_are_cases() -> None:
-    assert len(CASES) >= 3
+    assert len(CASES) >= 4

@@ -37,8 +37,8 @@ def test_the_whole_way(paper: Publisher) -> None:
         (source,) = paper.json("poll")["sources"]
         assert source["seen"] >= 24
         assert source["error"] is None
-        (feed,) = paper.json("feeds", "build")["feeds"]
-        assert feed["changed"] == 3
+        feeds = paper.json("feeds", "build")["feeds"]
+        assert [(feed["feed"], feed["changed"]) for feed in feeds] == [("all", 3), ("issues-morning", 3)]
         paper.run("subscribers", "import", str(paper.readers(12)), "--confirmed")
         issue = paper.json("send", "morning")
         assert issue["counts"] | {"accepted": 10, "rejected": 1, "deferred": 1} == issue["counts"]

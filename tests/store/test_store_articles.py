@@ -16,7 +16,7 @@ from syndicate.core.article.change import decide
 from syndicate.core.article.identity import content_hash
 from syndicate.core.selection import Outline
 from syndicate.errors import ArticleError, StoreConflictError
-from syndicate.model import ArticleContent
+from syndicate.model import ArticleContent, Attachment
 from syndicate.store import articles, mirror
 from syndicate.store.engine import Database
 
@@ -69,6 +69,11 @@ def test_an_article_comes_back_as_it_was_put(database: Database) -> None:
         image_alt="alt",
         comments=3,
         comments_url="https://courier.example/a#c",
+        comments_feed="https://courier.example/a/comments.xml",
+        attachments=(
+            Attachment(url="https://courier.example/a.mp3", type="audio/mpeg", length=2**40),
+            Attachment(url="https://courier.example/a.pdf", type=""),
+        ),
         popularity=1.5,
     )
     with database.write() as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,11 +18,14 @@ from starlette.testclient import TestClient
 
 from syndicate.config import Settings
 from syndicate.core.links import Purpose, sign
+from syndicate.io.templates import read_templates
 from syndicate.model import Keyring
 from syndicate.pipeline.members.unsubscribing import unsubscribe_address
 from syndicate.service.wiring import Services
+from syndicate.shipped import shipped
 from syndicate.store.engine import Database
 from syndicate.web.app import make_app
+from syndicate.web.pages import Pages
 
 ANN = "ann.brand@example.org"
 
@@ -327,7 +330,7 @@ def test_the_landing_page_names_digests_and_feeds(sqlite_site: Site) -> None:
     assert "News from the &lt;port&gt;" in page.text
     assert "daily, weekly" in page.text
     assert 'href="/feeds/all/atom.xml"' in page.text
-    assert page.text.count('rel="alternate"') == 4
+    assert page.text.count('rel="alternate"') == 4 + 2 * 3  # of two feeds, and of the issues of two digests
     assert 'href="http://127.0.0.1:8000/feeds/all/atom.xml"' in page.text
     assert "1 Quay Street, Harbourtown" in page.text
     assert "<script" not in page.text
@@ -346,7 +349,7 @@ def test_the_landing_page_says_whom_to_ask_for_a_digest(
 
 
 def test_a_feed_address_cut_short_shows_the_way_back_and_a_missing_document_stays_plain(sqlite_site: Site) -> None:
-    for path in ("/feeds/all/", "/feeds/all", "/feeds/nothing/here"):
+    for path in ("/feeds/nothing/", "/feeds/nothing", "/feeds/nothing/here"):
         answer = sqlite_site.client.get(path)
         assert answer.status_code == 404
         assert '<a href="/">To the start page</a>' in answer.text
@@ -362,7 +365,22 @@ def test_names_written_from_right_to_left_keep_to_themselves(
     changed = configuration.model_copy(update={"site": site, "feed": {"all": feed}})
     page = Site(sqlite_database, keyring, now, changed).client.get("/feeds/").text
     assert '<p lang="ar" dir="rtl"><a href="/">جريدة الميناء</a></p>' in page
-    assert '<h2 class="item" dir="auto">كل المقالات</h2>' in page
+    assert '<h2 class="item" lang="ar" dir="auto"><a href="/feeds/all/">كل المقالات</a></h2>' in page
+
+
+@pytest.mark.parametrize(
+    ("language", "timezone", "written"),
+    [
+        ("en", "Europe/London", "23 November 2026"),
+        ("en", "America/New_York", "November 22, 2026"),
+        ("en-GB", "America/New_York", "22 November 2026"),
+        ("ar", "Europe/London", "23 November 2026"),
+    ],
+)
+def test_days_are_written_as_where_the_site_is(language: str, timezone: str, written: str) -> None:
+    site = SETTINGS.site.model_copy(update={"language": language, "timezone": timezone})
+    pages = Pages(SETTINGS.model_copy(update={"site": site}), read_templates([shipped("templates")]))
+    assert pages.date(datetime(2026, 11, 23, 1, tzinfo=UTC)) == written
 
 
 def test_behind_a_path_of_a_proxy(sqlite_database: Database, keyring: Keyring, now: datetime) -> None:
@@ -404,4 +422,4 @@ def test_not_ready_without_a_database(keyring: Keyring, now: datetime, tmp_path:
     page = client.get(f"/unsubscribe/{sign(keyring, Purpose.UNSUBSCRIBE, 1)}")
     assert page.status_code == 503
     assert page.headers["retry-after"]
-    assert "127.0.0.1" not in page.text
+    assert "nobody" not in page.text

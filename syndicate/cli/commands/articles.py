@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from syndicate.cli.context import JsonOption, example, invocation
+from syndicate.cli.feed_checks import EPILOG, check_feeds
 
 SourceNames = Annotated[
     list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Only these sources; default: all.")
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The published feed documents.", rich_markup_mode=None)
     group.command("build", epilog=example("syndicate feeds build", "syndicate feeds build port --json"))(build)
     group.command("list", epilog=example("syndicate feeds list --json"))(list_feeds)
+    group.command("check", epilog=EPILOG)(check_feeds)
     app.add_typer(group, name="feeds")
 
 
@@ -48,7 +50,7 @@ def poll(
         if withdraw is not None:
             count = withdraw_source(services.database, withdraw, services.settings, services.clock())
             call.output.text(f"source {withdraw}: {count} articles withdrawn")
-        results = passes.poll(services, dict.fromkeys(sources or ()))
+        results = passes.poll(services, dict.fromkeys(sources or ()), insist=True)
         with services.database.read() as session:
             left = unconfigured(session, services.settings.source)
     call.output.document({"sources": [asdict(result) for result in results], "unconfigured": left})
@@ -73,12 +75,15 @@ def poll(
 
 def build(ctx: typer.Context, feeds: FeedNames = None, as_json: JsonOption = False) -> None:
     """Write the feed documents whose bytes changed."""
+    from syndicate.core.feeds import listed_feeds
     from syndicate.service import passes
 
     call = invocation(ctx, as_json)
     names = list(dict.fromkeys(feeds or ()))
+    listed = {feed.name for feed in listed_feeds(call.settings)}
     for name in names:
-        call.settings.named_feed(name)
+        if name not in listed:
+            call.settings.named_feed(name)  # says which there are
     with call.services() as services:
         results = passes.build_feeds(services, names)
     call.output.document(
@@ -105,17 +110,22 @@ def build(ctx: typer.Context, feeds: FeedNames = None, as_json: JsonOption = Fal
 
 
 def list_feeds(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """List the configured feeds with their addresses."""
-    from syndicate.core.feeds import feed_title
+    """List the configured feeds and those of public digests' issues, with their addresses."""
+    from syndicate.core.feeds import listed_feeds
+    from syndicate.model import FeedFormat
 
     call = invocation(ctx, as_json)
     found = [
         {
-            "feed": name,
-            "title": feed_title(call.settings, name),
-            "addresses": [f"{call.settings.service.public_url}/feeds/{name}/{each.file_name}" for each in feed.formats],
+            "feed": feed.name,
+            "title": feed.title,
+            "addresses": [
+                f"{call.settings.service.public_url}/feeds/{feed.name}/{form.file_name}"
+                for form in FeedFormat
+                if form in feed.formats
+            ],
         }
-        for name, feed in call.settings.feed.items()
+        for feed in listed_feeds(call.settings)
     ]
     call.output.document({"feeds": found})
     call.output.table(

@@ -10,6 +10,7 @@ import typer
 
 from syndicate.cli.context import JsonOption, example, invocation
 from syndicate.cli.errors import MISUSED
+from syndicate.cli.output import counted
 from syndicate.errors import Problem, StoreError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     )
     for problem in (*errors, *warnings):
         call.output.text(f"{problem.severity}: {problem}")
-    summary = f"{call.config}: {_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}"
+    summary = f"{call.config}: {counted(len(errors), 'error')}, {counted(len(warnings), 'warning')}"
     if errors:
         unseen = "; the templates are looked at when this file can be read" if settings is None else ""
         call.output.note(f"syndicate: {summary}{unseen}")
@@ -100,7 +101,3 @@ def _errors(problems: list[Problem]) -> list[Problem]:
 
 def _document(problem: Problem) -> dict[str, str]:
     return {"where": problem.where, "key": problem.key, "message": problem.message}
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -137,6 +137,19 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         [(name, *counts.values()) for name, counts in found.subscriptions.items()],
     )
     say.table(("next run", "due"), list(found.next_runs.items()))
+    if found.hub:
+        say.table(
+            ("topic of our hub", "subscribers", "owed", "failing"),
+            [(t.topic, t.subscribers, t.owed, t.failing) for t in found.hub],
+        )
+    for trouble in found.hub_troubles:
+        then = f"again at {trouble.next_at}" if trouble.next_at else "given up until it changes again"
+        say.text(f"hub {trouble.hub} was not told of {trouble.topic} ({then}): {trouble.error}")
+    if found.following:
+        say.table(
+            ("followed feed", "hub", "state", "until", "error"),
+            [(f.feed, f.hub, f.state.value, f.expires_at, f.error) for f in found.following],
+        )
     for issue in (*found.running, *found.last_skipped):
         say.text(issue_line(issue))
     for pace in found.paces:

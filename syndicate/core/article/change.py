@@ -12,7 +12,7 @@ from syndicate.model import Article, ArticleContent
 # their own the article is only kept fresh: no further versions, no further "updated".
 MAX_SILENT_EDITS = 24
 # What can change without making it another text.
-_QUIET = ("expires_at", "pinned", "comments", "comments_url", "popularity", "markdown")
+_QUIET = ("expires_at", "pinned", "comments", "comments_url", "comments_feed", "popularity", "markdown")
 
 
 class ChangeKind(StrEnum):

@@ -32,12 +32,16 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 # RFC 4151, section 2.1: specific = *( pchar / "/" / "?" ), and pchar of RFC 3986. "?" is left out: nothing is lost.
 _SPECIFIC = "/:@!$&'()*+,;="
 _MAX_SPECIFIC = 600
+_KEPT_SPECIFIC = 500
+_CUT_ESCAPE = re.compile(r"%.?$")
 _NO_AUTHORITY = "localhost"
 
 
 def content_hash(content: ArticleContent) -> str:
     """Give the hash of what readers see, the same in every process and on every machine."""
     seen = {name: getattr(content, name) for name in _READ} | {"kind": content.kind.value}
+    if content.attachments:  # absent otherwise: the hashes of articles from before there were any must stay
+        seen["attachments"] = [(each.url, each.type, each.length) for each in content.attachments]
     return hashlib.sha256(_CANONICAL.encode(seen).encode()).hexdigest()[:32]
 
 
@@ -65,5 +69,6 @@ def tag_uri(authority: str, day: date, source: str, key: str) -> str:
     specific = f"{quote(source, safe='')}/{quote(key, safe=_SPECIFIC)}"
     if len(specific) > _MAX_SPECIFIC:  # unique indexes have a limit, and so do readers' databases
         digest = hashlib.sha256(specific.encode()).hexdigest()
-        specific = f"{quote(source, safe='')[:100]}/sha256:{digest}"
+        # Its beginning stays: there stands whose the article is, by which papers that read each other know their own.
+        specific = f"{_CUT_ESCAPE.sub('', specific[:_KEPT_SPECIFIC])}~sha256:{digest}"
     return f"tag:{owner}:{specific}"

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from syndicate.config.sections import Site
 from syndicate.config.sources import SourceBase
+from syndicate.core.article.attachments import read_attachments
 from syndicate.core.article.body import first_heading, render_body, summarise, without_title
 from syndicate.core.article.fields import (
     first,
@@ -113,6 +114,8 @@ def normalise(item: SourceItem, defaults: ArticleDefaults, remark: Callable[[str
         image_alt=read_line(first(fields, "image_alt"), "image_alt", limit=MAX_LINE),
         comments=_comments(fields),
         comments_url=absolute(read_text(first(fields, "comments_url"), "comments_url"), base),
+        comments_feed=absolute(read_text(first(fields, "comments_feed"), "comments_feed"), base),
+        attachments=read_attachments(first(fields, "attachments", "enclosures"), base),
         popularity=read_number(first(fields, "popularity"), "popularity"),
     )
 

@@ -9,45 +9,52 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
-from urllib.parse import quote, urlsplit
-
-import idna
+from html import escape, unescape
+from typing import Any
 
 from syndicate.config.sections import Site
-from syndicate.model import Article, ArticleKind, ItemProblem
+from syndicate.core.feeds.media_types import file_type, picture_type
+from syndicate.core.feeds.uris import is_uri, web_address
+from syndicate.model import Article, ArticleContent, ArticleKind, Attachment, ItemProblem
 
 # All but XML 1.0 (fifth edition) production 2, Char. Lone surrogates are among them: UTF-8 cannot hold those either.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-_ID = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")  # RFC 3986 3: a scheme, then visible ASCII
-# What may stand in an address as it is (RFC 3986 2.2, 2.3, and % of what is already quoted).
-_URI_CHARACTERS = "%/:?#[]@!$&'()*+,;=-._~"
-_MEDIA_TYPES = {
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "avif": "image/avif",
-    "svg": "image/svg+xml",
-}
+# In sanitised HTML attribute values stand in double quotes.
+_IMAGE_TAG = re.compile(r"<img\s[^>]*>")
+_ATTRIBUTE = re.compile(r'\s(src|width|height)="([^"]*)"')
+_MAIL = re.compile(r"[<(]?(?:mailto:)?[^\s<>()@]+@[^\s<>()@]+\.[^\s<>()@]+[>)]?")
+_PIXELS = re.compile(r"[1-9][0-9]{0,4}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """The picture of an entry. ``media_type`` is read off the address's suffix, None when that says nothing."""
+    """The picture of an entry. ``media_type`` is read off the address's suffix, None when that says nothing.
+
+    Its size in pixels is known where the body shows it with one.
+    """
 
     url: str
     alt: str
     media_type: str | None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """Another text about the same thing: an absolute address, and its title as plain text."""
+
+    url: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedEntry:
     """One article in a feed. Times are UTC, whole seconds; ``updated`` equals ``published`` until an edit.
 
-    ``language`` is None where it is the feed's. ``html`` is empty in a feed of summaries.
+    ``language`` is None where it is the feed's. ``html`` and ``markdown`` are empty in a feed of summaries. The fields
+    of comments are None where there are no comments; their number may be unknown.
     """
 
     id: str
@@ -62,6 +69,12 @@ class FeedEntry:
     language: str | None
     image: Image | None
     kind: ArticleKind
+    markdown: str | None = None
+    comments_url: str | None = None
+    comments_count: int | None = None
+    comments_feed: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    related: tuple[Related, ...] = ()
 
     @property
     def edited(self) -> bool:
@@ -94,7 +107,7 @@ def _entry(article: Article, *, site: Site, language: str, full: bool) -> FeedEn
     content = article.content
     published = _whole_seconds(article.published_at)
     updated = _whole_seconds(article.updated_at) if article.updated_at else published
-    picture = _image(content.image, content.image_alt)
+    picture = _image(content.image, content.image_alt, content.html)
     return FeedEntry(
         id=article.uid,
         title=_line(content.title),
@@ -102,42 +115,61 @@ def _entry(article: Article, *, site: Site, language: str, full: bool) -> FeedEn
         published=published,
         updated=max(published, updated),
         # A text of another house that names no author must not appear as the site's own.
-        authors=_distinct(content.authors) or _other_publisher(content.publisher, site),
+        authors=_distinct([without_mail(author) for author in content.authors])
+        or _other_publisher(content.publisher, site),
         categories=_distinct([content.category, *content.tags]),
         summary=content.summary.strip(),
         html=_with_image(content.html, picture) if full else "",
         language=_other_language(content.language or site.language, language),
         image=picture,
         kind=content.kind,
+        markdown=content.markdown if full and content.markdown and not content.markdown.isspace() else None,
+        **_comments(content),
+        attachments=_attachments(content.attachments),
     )
 
 
-def web_address(address: str | None) -> str | None:
-    """An absolute http(s) address as a URI (RFC 3986): spaces and other letters quoted. None for anything else."""
-    if not address or _FORBIDDEN.search(address):
-        return None
-    try:
-        parts = urlsplit(address.strip())
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in {"http", "https"} or not host:
-        return None
-    if not host.isascii():
-        try:
-            host = idna.encode(host, uts46=True).decode()
-        except idna.IDNAError:
-            return None
-        parts = parts._replace(netloc=f"{host}:{port}" if port else host)
-    return quote(parts.geturl(), safe=_URI_CHARACTERS)
-
-
-def _image(address: str | None, alt: str) -> Image | None:
+def _image(address: str | None, alt: str, html: str) -> Image | None:
     url = web_address(address)
     if url is None:
         return None
-    suffix = urlsplit(url).path.rpartition(".")[2].lower()
-    return Image(url=url, alt=_line(alt), media_type=_MEDIA_TYPES.get(suffix))
+    width, height = _shown_size(html, url)
+    return Image(url=url, alt=_line(alt), media_type=picture_type(url), width=width, height=height)
+
+
+def _shown_size(html: str, url: str) -> tuple[int | None, int | None]:
+    """The size of a picture where the body shows it with one. Sanitised HTML has its attributes in double quotes."""
+    for tag in _IMAGE_TAG.findall(html) if url in unescape(html) else ():
+        attributes = dict(_ATTRIBUTE.findall(tag))
+        if unescape(attributes.get("src", "")) == url:
+            sizes = [attributes.get(name, "") for name in ("width", "height")]
+            if all(_PIXELS.fullmatch(size) for size in sizes):
+                return int(sizes[0]), int(sizes[1])
+    return None, None
+
+
+def _comments(content: ArticleContent) -> dict[str, Any]:
+    """What is said of a discussion: nothing where there is none to read, also when nobody has said anything yet."""
+    url = web_address(content.comments_url)
+    if url is None or content.comments == 0:
+        return {}
+    return {
+        "comments_url": url,
+        "comments_count": content.comments,
+        "comments_feed": web_address(content.comments_feed),
+    }
+
+
+def _attachments(given: Iterable[Attachment]) -> tuple[Attachment, ...]:
+    """The files that can be fetched, each once, with the type that every format requires."""
+    found: dict[str, Attachment] = {}
+    for attachment in given:
+        url = web_address(attachment.url)
+        if url is None:
+            continue
+        length = attachment.length if attachment.length and attachment.length > 0 else None
+        found.setdefault(url, Attachment(url=url, type=file_type(attachment.type, url), length=length))
+    return tuple(found.values())
 
 
 def _with_image(html: str, image: Image | None) -> str:
@@ -149,6 +181,17 @@ def _with_image(html: str, image: Image | None) -> str:
 
 def _other_publisher(publisher: str | None, site: Site) -> tuple[str, ...]:
     return (publisher,) if publisher and publisher not in {site.publisher, site.title} else ()
+
+
+def without_mail(author: str) -> str:
+    """The name of an author without a mail address, which a feed would show to everybody: nothing if there is no more.
+
+    Both "Ines Hale <ines@courier.example>" and RSS's own "ines@courier.example (Ines Hale)" are taken.
+    """
+    if "@" not in author:
+        return author
+    rest = _line(_MAIL.sub(" ", author))
+    return rest[1:-1] if rest.startswith("(") and rest.endswith(")") else rest
 
 
 def _other_language(own: str, feed: str) -> str | None:
@@ -182,7 +225,7 @@ def _reason_against(entry: FeedEntry, taken: set[str]) -> str | None:
             return (
                 f"{field} holds the character U+{ord(found[0]):04X}, which no feed may hold; remove it from the article"
             )
-    if not _ID.fullmatch(entry.id):
+    if not is_uri(entry.id):
         return f"{entry.id!r} is no permanent id (a tag: URI, RFC 4151)"
     if entry.id in taken:
         return f"another article has the same id {entry.id}"
@@ -196,6 +239,7 @@ def _texts(entry: FeedEntry) -> Iterator[tuple[str, str]]:
     yield "title", entry.title
     yield "summary", entry.summary
     yield "html", entry.html
+    yield "markdown", entry.markdown or ""
     yield "image_alt", entry.image.alt if entry.image else ""
     yield from (("author", author) for author in entry.authors)
     yield from (("category", category) for category in entry.categories)

@@ -7,11 +7,10 @@ from syndicate.store.tables.articles import (
     ArticleRow,
     ArticleTermRow,
     ArticleVersionRow,
-    FeedDocumentRow,
-    FeedRow,
     SourceItemRow,
     SourceRow,
 )
+from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import CohortRow, DeliveryRow, EditionRow, IssueRow
 from syndicate.store.tables.members import (
     ConfirmationRow,
@@ -21,6 +20,15 @@ from syndicate.store.tables.members import (
     SuppressionRow,
 )
 from syndicate.store.tables.service import CounterRow, HolderRow, MetaRow, ScheduleRow
+from syndicate.store.tables.websub import (
+    FeedCallRow,
+    FollowedFeedRow,
+    HubDeliveryRow,
+    HubPingRow,
+    HubRequestRow,
+    HubSubscriptionRow,
+    TopicChangeRow,
+)
 
 __all__ = [
     "ArticleRow",
@@ -32,9 +40,16 @@ __all__ = [
     "CounterRow",
     "DeliveryRow",
     "EditionRow",
+    "FeedCallRow",
     "FeedDocumentRow",
+    "FeedEntryRow",
     "FeedRow",
+    "FollowedFeedRow",
     "HolderRow",
+    "HubDeliveryRow",
+    "HubPingRow",
+    "HubRequestRow",
+    "HubSubscriptionRow",
     "IssueRow",
     "MetaRow",
     "ScheduleRow",
@@ -43,4 +58,5 @@ __all__ = [
     "SubscriberRow",
     "SubscriptionRow",
     "SuppressionRow",
+    "TopicChangeRow",
 ]

@@ -1,4 +1,4 @@
-"""Sources, the articles mirrored from them, and the feed documents made of them."""
+"""Sources and the articles mirrored from them."""
 
 from datetime import datetime
 from typing import Any
@@ -100,6 +100,8 @@ class ArticleRow(SQLModel, table=True):
     comments: int | None = None
     comments_url: str | None = None
     popularity: float | None = None
+    comments_feed: str | None = None
+    attachments: Any = json_field("[]")
     first_seen_at: datetime = time_field()
     changed_at: datetime = time_field()
 
@@ -127,28 +129,3 @@ class ArticleVersionRow(SQLModel, table=True):
     content_hash: str
     content: Any = json_field()
     replaced_at: datetime = time_field(index=True)
-
-
-class FeedRow(SQLModel, table=True):
-    """What is known of one feed between builds."""
-
-    __tablename__ = "feeds"
-    name: str = Field(primary_key=True)
-    revision: int
-    settings_hash: str
-    entries: int = 0
-    built_at: datetime = time_field()
-    error: str | None = None
-
-
-class FeedDocumentRow(SQLModel, table=True):
-    """One published file: its path under ``feeds/``, its hash, and when its bytes last changed."""
-
-    __tablename__ = "feed_documents"
-    path: str = Field(primary_key=True)
-    feed: str = Field(index=True)
-    format: str
-    content_hash: str
-    size: int
-    entries: int
-    changed_at: datetime = time_field()

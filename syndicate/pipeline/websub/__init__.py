@@ -1,0 +1,1 @@
+"""WebSub: tells hubs of changed feeds (announcing, pinging), and is a hub (accepting, verifying, distributing)."""

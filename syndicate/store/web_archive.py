@@ -1,0 +1,69 @@
+"""Issues as everybody may read them: a list without a ledger's sums, and the message of the widest edition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, select
+from sqlmodel import Session, SQLModel
+
+from syndicate.model import IssueState
+from syndicate.store.tables import EditionRow, IssueRow
+
+_issues = SQLModel.metadata.tables[str(IssueRow.__tablename__)]
+_editions = SQLModel.metadata.tables[str(EditionRow.__tablename__)]
+# A draft is nobody's yet, and what was cancelled or skipped is no news.
+_SHOWN = (IssueState.RUNNING.value, IssueState.PAUSED.value, IssueState.FINISHED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownIssue:
+    """One issue of a digest. ``readable``: its message is still kept."""
+
+    id: int
+    digest: str
+    subject: str
+    composed_at: datetime
+    readable: bool
+
+
+def shown_issues(
+    session: Session, digests: Sequence[str], *, limit: int, before: int | None = None
+) -> list[ShownIssue]:
+    """Read the issues of some digests, newest first; with ``before``, those older than that id."""
+    kept = exists().where(_editions.c.issue_id == _issues.c.id, _editions.c.message.is_not(None))
+    query = (
+        select(_issues.c.id, _issues.c.digest, _issues.c.subject, _issues.c.composed_at, kept.label("readable"))
+        .where(_issues.c.digest.in_(digests), _issues.c.state.in_(_SHOWN))
+        .order_by(_issues.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(_issues.c.id < before)
+    return [
+        ShownIssue(row.id, row.digest, row.subject, row.composed_at, bool(row.readable))
+        for row in session.connection().execute(query)
+    ]
+
+
+def shown_message(session: Session, digests: Sequence[str], issue_id: int, language: str) -> bytes | None:
+    """Read the message (with slots) of the edition that most readers got; None when there is none to be shown.
+
+    Of several with as many readers, the one in ``language`` comes first.
+    """
+    query = (
+        select(_editions.c.message)
+        .join(_issues, _issues.c.id == _editions.c.issue_id)
+        .where(
+            _issues.c.id == issue_id,
+            _issues.c.digest.in_(digests),
+            _issues.c.state.in_(_SHOWN),
+            _editions.c.message.is_not(None),
+        )
+        .order_by(_editions.c.recipients.desc(), _editions.c.language != language, _editions.c.id)
+        .limit(1)
+    )
+    found: bytes | None = session.connection().execute(query).scalar_one_or_none()
+    return found

@@ -1,0 +1,201 @@
+"""The pages about feeds in a real Chromium: what a feed's address shows there, small screens, dark, keyboard, right to left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from browser import Browser, browser
+from publisher import Publisher
+from running import free_port, until
+
+TITLE = 'Tides & "quays" <script>alert(1)</script>'
+FEED = """[feed.all]
+per = ["category", "author"]
+
+[feed.harbour]
+title = "أخبار المرفأ"
+languages = ["ar"]
+"""
+PAGES = (
+    "/",
+    "/feeds/",
+    "/feeds/all/",
+    "/feeds/harbour/",
+    "/feeds/issues-morning/",
+    "/issues/",
+    "/feeds/all/category/port/",
+)
+# WCAG 2.2 1.4.3: the contrast of each text with what it stands on, for texts of ordinary size.
+CONTRASTS = """(() => {
+  const parts = text => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, place) => sum + v * [0.2126, 0.7152, 0.0722][place], 0);
+  const ground = element => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = parts(getComputedStyle(e).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!own && element.tagName !== "INPUT") continue;
+    const [a, b] = [light(parts(getComputedStyle(element).color)), light(ground(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push([element.tagName, element.textContent.slice(0, 30), ratio]);
+  }
+  return found;
+})()"""
+# What stands out beside the window, and what a finger cannot hit (2.5.8: 24 pixels, links within sentences excepted).
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+TOO_SMALL = """[...document.querySelectorAll("a, input, button")]
+  .filter(e => !(e.tagName === "A" && e.closest("p, li") && getComputedStyle(e).display === "inline"
+    && e.parentElement.textContent.trim() !== e.textContent.trim()))
+  .map(e => [e.tagName, e.textContent, e.getBoundingClientRect().height]).filter(([, , height]) => height < 24)"""
+FOCUSED = """(() => {
+  const e = document.activeElement, style = getComputedStyle(e);
+  return [e.tagName, e.href || e.value || "", style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];
+})()"""
+
+
+@dataclass
+class Site:
+    url: str
+    tab: Browser
+
+    def open(self, path: str) -> dict[str, object]:
+        return self.tab.open(self.url + path)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("browser")
+    with browser(folder) as tab:
+        publisher = Publisher(folder, port=free_port()).write()
+        url = f"http://127.0.0.1:{publisher.port}"
+        text = publisher.config.read_text().replace("https://news.courier.example", url)
+        publisher.config.write_text(text.replace("[feed.all]\n", FEED))
+        title = f"{TITLE} and a word without an end: {'Hafenmeisterei' * 6}"
+        publisher.article("one", title=json.dumps(title), category="port", author="Ann Brand", language="en")
+        publisher.article("two", title="مرفأ المدينة", category="port", language="ar")
+        services = publisher.services(None)
+        publisher.run("poll")
+        publisher.run("subscribers", "add", "ann.brand@example.org", "--digest", "morning", "--confirmed")
+        publisher.run("send", "morning")
+        publisher.run("feeds", "build")
+        process = publisher.start("web")
+        try:
+            until(lambda: _answers(url), "the web part is there")
+            yield Site(url, tab)
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+            services.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_every_page_fits_and_can_be_read(site: Site, width: int, dark: bool, tmp_path: Path) -> None:
+    site.tab.screen(width=width, dark=dark)
+    for path in PAGES:
+        assert site.open(path)["status"] == 200, path
+        site.tab.picture(tmp_path / f"{path.strip('/').replace('/', '-') or 'first'}.png")
+        assert site.tab.troubles() == [], path
+        assert site.tab.look(TOO_WIDE) == 0, path
+        assert site.tab.look(CONTRASTS) == [], path
+        assert site.tab.look(TOO_SMALL) == [], path
+    ground = site.tab.look("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, ground[4:-1].split(", "))) < 384) == dark
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("rss.xml", 320),
+        pytest.param("atom.xml", 1280, marks=pytest.mark.slow),
+        pytest.param("feed.json", 1280, marks=pytest.mark.slow),
+    ],
+)
+def test_the_address_of_a_feed_shows_a_page_there_and_the_feed_elsewhere(
+    site: Site, name: str, width: int, tmp_path: Path
+) -> None:
+    site.tab.screen(width=width)
+    address = f"{site.url}/feeds/all/{name}"
+    shown = site.open(f"/feeds/all/{name}")
+    site.tab.picture(tmp_path / "preview.png")
+    assert (shown["status"], shown["mimeType"]) == (200, "text/html")
+    assert site.tab.troubles() == []
+    assert site.tab.look("location.href") == address
+    assert site.tab.look("document.querySelector('#address').value") == address
+    assert "in a browser" in site.tab.look("document.querySelector('.note').innerText")
+    assert {text.partition(" and a word")[0] for text in _entries(site)} == {TITLE, "مرفأ المدينة"}
+    assert site.tab.look("document.querySelectorAll('script').length") == 0
+    assert site.tab.look(TOO_WIDE) == 0
+    answer = httpx.get(address, headers={"accept": "text/html,*/*;q=0.8"})
+    assert answer.headers["content-type"].startswith("application/")
+
+
+def _entries(site: Site) -> list[str]:
+    found: list[str] = site.tab.look(
+        "[...document.querySelectorAll('.entries li p:first-child')].map(e => e.innerText)"
+    )
+    return found
+
+
+@pytest.mark.slow
+def test_a_page_is_worked_with_the_keyboard_alone(site: Site) -> None:
+    site.tab.screen()
+    site.open("/feeds/all/rss.xml")
+    wanted = site.tab.look("[...document.querySelectorAll('a, input')].length")
+    met = []
+    for _ in range(wanted):
+        site.tab.press("Tab")
+        met.append(site.tab.look(FOCUSED))
+    assert len({(tag, target) for tag, target, _ in met}) >= wanted - 1  # the address stands there twice
+    assert all(visible for _, _, visible in met), met
+    assert met[-1][1] == f"{site.url}/feeds/all/"
+    site.tab.press("Enter")
+    until(lambda: bool(site.tab.look("location.pathname") == "/feeds/all/"), "the last link was followed")
+
+
+@pytest.mark.slow
+def test_right_to_left(site: Site) -> None:
+    site.tab.screen(width=320)
+    site.open("/feeds/harbour/")
+    assert site.tab.look("getComputedStyle(document.querySelector('h1')).direction") == "rtl"
+    side = "(e => [e.getBoundingClientRect().left, e.getBoundingClientRect().right])"
+    range_ = (
+        "(() => { const r = document.createRange(); r.selectNodeContents(document.querySelector('h1')); return r })()"
+    )
+    left, right = site.tab.look(f"{side}({range_})")
+    outer_left, outer_right = site.tab.look(f"{side}(document.querySelector('h1'))")
+    assert outer_right - right < 2 < left - outer_left  # the words stand at the right edge
+    # Addresses stay what they are.
+    assert site.tab.look("getComputedStyle(document.querySelector('.address input')).direction") == "ltr"
+
+
+@pytest.mark.slow
+def test_a_browser_finds_the_feeds_by_itself(site: Site) -> None:
+    for path in PAGES:
+        site.open(path)
+        links = site.tab.look("[...document.querySelectorAll('head link[rel=alternate]')].map(e => [e.type, e.href])")
+        assert links, path
+        for media_type, address in links:
+            answer = httpx.get(address)
+            assert answer.status_code == 200, address
+            assert answer.headers["content-type"].partition(";")[0] == media_type
