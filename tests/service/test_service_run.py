@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,42 +16,10 @@ from typing import Any
 import httpx
 import pytest
 from publisher import Publisher
+from running import free_port, running, stop, until
 from smtp_server import RecordingServer
 
 from syndicate.service.run import Clock
-
-PATIENCE = 90.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"waited {PATIENCE} s in vain: {what}"
-        time.sleep(0.05)
-
-
-@contextmanager
-def running(publisher: Publisher) -> Iterator[subprocess.Popen[str]]:
-    process = publisher.start("run")
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def stop(process: subprocess.Popen[str]) -> tuple[float, str]:
-    began = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=30)
-    return time.monotonic() - began, log
 
 
 def publisher_for(folder: Path, server: RecordingServer, readers: int, url: str = "") -> Publisher:
