@@ -7,7 +7,7 @@ from pathlib import Path
 
 from syndicate.config.sections import Relay
 from syndicate.errors import RelayError
-from syndicate.io.smtp_connection import SmtpConnection
+from syndicate.io.smtp_connection import Pipelining, SmtpConnection
 from syndicate.io.smtp_opening import open_session, tls_context
 from syndicate.io.smtp_session import Session
 
@@ -26,12 +26,13 @@ class SmtpSender:
         self._relay = relays[0]
         self._hello = self._relay.hello_hostname or hello_hostname
         self._context = tls_context(self._relay, base or Path())
+        self._pipelining = Pipelining()
         self.label = self._relay.label
         self.connections = self._relay.max_conns
 
     def connect(self) -> SmtpConnection:
         """Open a connection; may be called by several threads. Raises RelayError."""
-        return SmtpConnection(self._relay, self._open)
+        return SmtpConnection(self._relay, self._open, self._pipelining)
 
     def _open(self) -> Session:
         return open_session(self._relay, self._context, self._hello)

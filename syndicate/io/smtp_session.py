@@ -35,6 +35,7 @@ class Session(smtplib.SMTP):
         self._socket = self.sock = connected
         self._wait = wait
         self._received = bytearray()
+        self.left = 0
         connected.settimeout(wait)
 
     @property
@@ -53,9 +54,12 @@ class Session(smtplib.SMTP):
 
     def read_reply(self) -> Reply:
         """The next reply, in order."""
-        end = time.monotonic() + self._wait
-        while (reply := take_reply(self._received)) is None:
-            self._receive_line(end)
+        reply = take_reply(self._received) if self._received else None
+        if reply is None:
+            end = time.monotonic() + self._wait
+            while reply is None:
+                self._receive_line(end)
+                reply = take_reply(self._received)
         return reply
 
     def _receive_line(self, end: float) -> None:
@@ -70,13 +74,26 @@ class Session(smtplib.SMTP):
                 raise TimeoutError("timed out")
 
     def write(self, data: bytes) -> None:
-        """Hand all bytes to the network; when it raises, the last byte has not left."""
-        self._socket.sendall(data)
+        """Hand all bytes to the network. When it raises OSError, ``left`` tells how many of them were taken.
 
-    def exchange(self, command: bytes) -> Reply:
-        """One command, one reply. A reply that nobody asked for would be taken for the answer to this command."""
+        Nothing may be waiting unread: a reply that nobody asked for would be taken for the answer to what is written.
+        """
         if self._received:
             raise MalformedReplyError("the server sent a reply that nobody asked for")
+        self.left = 0
+        self.left = self._socket.send(data)
+        if self.left < len(data):
+            self._write_rest(memoryview(data))
+
+    def _write_rest(self, data: memoryview) -> None:
+        end = time.monotonic() + self._wait
+        while self.left < len(data):
+            self.left += self._socket.send(data[self.left :])
+            if time.monotonic() > end:  # a server that takes it byte by byte must not hold the connection for ever
+                raise TimeoutError("timed out")
+
+    def exchange(self, command: bytes) -> Reply:
+        """One command, one reply."""
         self.write(command)
         return self.read_reply()
 
