@@ -1,4 +1,4 @@
-"""What `send.py` sends: a ledger with so many readers and one frozen issue of about 12 KB, and a configuration to send it."""
+"""What `send.py` sends: a ledger with so many readers and one frozen issue of about 12 KB, and its configuration."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from compose import fill
 
 from syndicate.config import Settings
 from syndicate.config.load import load_settings
+from syndicate.config.sources import FolderSource
 from syndicate.io.folder import FolderReader
 from syndicate.pipeline.compose import compose
 from syndicate.pipeline.ingest import ingest
@@ -96,7 +97,10 @@ class World:
         with services.database.write() as session:
             session.connection().exec_driver_sql("""UPDATE subscriptions SET topics = '{"*":0}'""")
         source = services.settings.source["stories"]
-        ingest(services.database, FolderReader("stories", source, shipped("examples") / "articles"), services.settings, NOW)  # type: ignore[arg-type]
+        assert isinstance(source, FolderSource)
+        ingest(
+            services.database, FolderReader("stories", source, shipped("examples") / "articles"), services.settings, NOW
+        )
         began = time.perf_counter()
         issue = compose(
             services.database, services.renderer, "morning", period="daily/2026-11-20", frequencies=["daily"], now=NOW
@@ -128,9 +132,7 @@ class World:
         services = Services(self.settings())
         with services.database.read() as session:
             connection = session.connection()
-            count = connection.exec_driver_sql(
-                "SELECT count(*) FROM deliveries WHERE state = 'accepted'"
-            ).scalar_one()
+            count = connection.exec_driver_sql("SELECT count(*) FROM deliveries WHERE state = 'accepted'").scalar_one()
             started, finished = connection.exec_driver_sql(
                 "SELECT started_at, finished_at FROM issues WHERE state = 'finished'"
             ).one()

@@ -234,8 +234,8 @@ class Subscription:
 class Envelope(NamedTuple):
     """One message and whom it goes to. ``data`` is not dot-stuffed (RFC 5321 4.5.2).
 
-    ``ready``: its maker vouches that the data has CRLF line ends only, ends with one, and that no line of it begins with
-    a dot, so that nobody need look through it again: reading 12 KB for each recipient costs as much as sending it.
+    ``ready``: its maker vouches that the data has CRLF line ends only, ends with one, and that no line of it begins
+    with a dot, so that nobody need look through it again: for each recipient that costs as much as sending it.
     """
 
     sender: str

@@ -15,6 +15,8 @@ from syndicate.io.smtp_session import Session
 class SmtpSender:
     """A ``Sender`` (see ``pipeline/deliver``) over the first of the relays."""
 
+    takes_turns = True
+
     def __init__(self, relays: Sequence[Relay], hello_hostname: str | None = None, *, base: Path | None = None) -> None:
         """``hello_hostname``: the name we greet with where the relay sets none (``bounce.hello_hostname``).
 

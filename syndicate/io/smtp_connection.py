@@ -1,7 +1,7 @@
 """One connection to a relay, for one thread: the dialogue of each message, and what every break of it means.
 
-Where the relay offers PIPELINING (RFC 2920) a message's commands leave in one write, and those of the next one ride with
-its data: one wait for each message. Commands and data are made in ``core/transaction.py``, replies are judged in
+Where the relay offers PIPELINING (RFC 2920) a message's commands leave in one write, and those of the next one ride
+with its data: one wait for each message. Commands and data are made in ``core/transaction.py``, replies are judged in
 ``core/outcomes.py``.
 """
 
@@ -24,6 +24,7 @@ from syndicate.core.outcomes import (
 from syndicate.core.replies import MalformedReplyError, Reply, enhanced_code
 from syndicate.core.transaction import DATA, FINAL_DOT, Transaction, transaction_of
 from syndicate.errors import RelayError
+from syndicate.io.dialogue import Steps, Wait, drive
 from syndicate.io.smtp_opening import cause_of
 from syndicate.io.smtp_session import Session
 from syndicate.model import Envelope, Outcome
@@ -62,6 +63,11 @@ class SmtpConnection:
         self._idle_limit = relay.idle_timeout.total_seconds()
         self._start()
 
+    def open(self) -> None:
+        """Open a new session in place of the one before. Raises RelayError."""
+        self.close()
+        self._start()
+
     def _start(self) -> None:
         self._session = self._open_session()
         self._begun = 0
@@ -80,7 +86,18 @@ class SmtpConnection:
             and (self._announced is not None or self._session.silent)
         )
 
+    @property
+    def patience(self) -> float:
+        return self._session.patience
+
+    def fileno(self) -> int:
+        return self._session.fileno()
+
     def send(self, envelope: Envelope, following: Envelope | None = None) -> Outcome:
+        """Lead the dialogue of one message to its end; see ``steps``."""
+        return drive(self, self.steps(envelope, following))
+
+    def steps(self, envelope: Envelope, following: Envelope | None = None) -> Steps[Outcome]:
         """Send one message and say what became of it.
 
         ``following`` is what will be sent next, if it is known: its commands may leave with this message's data. Raises
@@ -88,14 +105,12 @@ class SmtpConnection:
         that is not usable is opened anew.
         """
         announced = self._announced
-        if announced is None or announced[0] is not envelope:
-            # What was announced and is not sent now cannot be taken back but by ending the session.
-            if announced is not None or not self.usable:
-                self.close()
-                self._start()
-        while (outcome := self._try(envelope, following)) is None:
-            # At most twice: a session cannot end between two messages before its first one, and trust is lost once.
-            self._start()
+        # What was announced and is not sent now cannot be taken back but by ending the session.
+        if announced[0] is not envelope if announced is not None else not self.usable:
+            yield Wait.OPEN
+        # At most twice: a session cannot end between two messages before its first one, and trust is lost once.
+        while (outcome := (yield from self._try(envelope, following))) is None:
+            yield Wait.OPEN
         return outcome
 
     def close(self) -> None:
@@ -103,7 +118,7 @@ class SmtpConnection:
         self._session.end(politely=self._announced is None)
         self._announced = None
 
-    def _try(self, envelope: Envelope, following: Envelope | None) -> Outcome | None:
+    def _try(self, envelope: Envelope, following: Envelope | None) -> Steps[Outcome | None]:
         """One attempt; None when the session ended for a reason that is no matter of this message."""
         announced, self._announced = self._announced, None
         if announced is not None:
@@ -115,14 +130,16 @@ class SmtpConnection:
             self._begun += 1
         assert isinstance(transaction, Transaction)  # noqa: S101 - for mypy
         try:
-            outcome = self._converse(transaction, following, announced=announced is not None)
+            outcome = yield from self._converse(transaction, following, announced=announced is not None)
         except BaseException:
             self._session.end(politely=False)
             raise
         self._used_at = time.monotonic()
         return outcome
 
-    def _converse(self, transaction: Transaction, following: Envelope | None, *, announced: bool) -> Outcome | None:
+    def _converse(
+        self, transaction: Transaction, following: Envelope | None, *, announced: bool
+    ) -> Steps[Outcome | None]:
         session = self._session
         fresh = self._begun == 1
         grouped = announced or (session.offers.pipelining and self._pipelining.trusted)
@@ -130,13 +147,13 @@ class SmtpConnection:
         try:
             if not announced:
                 if grouped:
-                    session.write(self._group(transaction))
-                if self._needs_reset and not self._reset(written=grouped):
+                    yield from session.write(self._group(transaction))
+                if self._needs_reset and not (yield from self._reset(written=grouped)):
                     return None
             for stage, command in transaction.commands:
-                reply = session.read_reply() if grouped else session.exchange(command)
+                reply = yield from (session.read_reply() if grouped else session.exchange(command))
                 if not goes_on(reply.code, stage):
-                    return self._refused(reply, stage, fresh=fresh, grouped=grouped)
+                    return (yield from self._refused(reply, stage, fresh=fresh, grouped=grouped))
         except _BREAKS as error:
             session.end(politely=False)
             if grouped and (stage is not Stage.MAIL or announced) and self._pipelining.broke(error):
@@ -144,23 +161,23 @@ class SmtpConnection:
             if stage is Stage.MAIL and not fresh and isinstance(error, ConnectionError):
                 return None
             return outcome_of_break(cause_of(error), relay=self._label, stage=stage)
-        return self._send_data(transaction.data, following)
+        return (yield from self._send_data(transaction.data, following))
 
     def _group(self, transaction: Transaction) -> bytes:
         reset = _RESET if self._needs_reset else b""
         return b"".join((reset, transaction.mail, transaction.rcpt, DATA))
 
-    def _reset(self, *, written: bool) -> bool:
+    def _reset(self, *, written: bool) -> Steps[bool]:
         """After a refusal, before the next message (RFC 5321 4.1.1.5). When it fails, a new session does the same."""
         with suppress(*_BREAKS):
-            reply = self._session.read_reply() if written else self._session.exchange(_RESET)
+            reply = yield from (self._session.read_reply() if written else self._session.exchange(_RESET))
             if goes_on(reply.code, Stage.MAIL):
                 self._needs_reset = False
                 return True
         self._session.end(politely=False)
         return False
 
-    def _refused(self, reply: Reply, stage: Stage, *, fresh: bool, grouped: bool) -> Outcome | None:
+    def _refused(self, reply: Reply, stage: Stage, *, fresh: bool, grouped: bool) -> Steps[Outcome | None]:
         outcome = outcome_of_reply(reply.code, reply.text, relay=self._label, stage=stage)
         if reply.code == CLOSING:
             self._session.end(politely=False)
@@ -170,46 +187,51 @@ class SmtpConnection:
         elif reply.code // 100 in (4, 5):
             self._needs_reset = True
             if grouped:
-                self._hear_out(stage)
+                yield from self._hear_out(stage)
         else:  # a reply that has no place here: who knows what the next one answers
             self._session.end(politely=False)
         return outcome
 
-    def _hear_out(self, refused: Stage) -> None:
+    def _hear_out(self, refused: Stage) -> Steps[None]:
         """Read the answers to the commands that left together with the refused one (RFC 2920 3.1)."""
+        session = self._session
         try:
-            if refused is Stage.MAIL:
-                taken = goes_on(self._session.read_reply().code, Stage.RCPT)
-            else:
-                taken = False
-            if refused is not Stage.DATA and goes_on(self._session.read_reply().code, Stage.DATA):
+            taken = refused is Stage.MAIL and goes_on((yield from session.read_reply()).code, Stage.RCPT)
+            if refused is not Stage.DATA and goes_on((yield from session.read_reply()).code, Stage.DATA):
                 if taken or refused is Stage.MAIL:
                     # It would take a message that it has refused: better none than one that nobody asked for.
-                    self._session.end(politely=False)
+                    session.end(politely=False)
                 else:
                     # It waits for the data of a message to nobody, and gets one without any.
-                    self._session.exchange(FINAL_DOT)
+                    yield from session.exchange(FINAL_DOT)
         except _BREAKS as error:
             self._pipelining.broke(error)
             self._session.end(politely=False)
 
-    def _send_data(self, data: bytes, following: Envelope | None) -> Outcome:
+    def _send_data(self, data: bytes, following: Envelope | None) -> Steps[Outcome]:
         ahead = self._ahead(following)
         group = (ahead[1].mail, ahead[1].rcpt, DATA) if ahead is not None else ()
         session = self._session
+        out = False
         try:
-            session.write(b"".join((data, FINAL_DOT, *group)))
+            if session.encrypted and group:
+                # TLS does not tell how much of a write has left, so what must be told apart is written apart.
+                yield from session.write(data + FINAL_DOT)
+                out = True
+                yield from session.write(b"".join(group))
+            else:
+                yield from session.write(b"".join((data, FINAL_DOT, *group)))
         except MalformedReplyError as error:
             session.end(politely=False)
             return outcome_of_break(cause_of(error), relay=self._label, stage=Stage.DATA)
         except OSError as error:
-            if session.left < len(data) + len(FINAL_DOT):
-                return self._cut(error)
+            if not out and session.left < len(data) + len(FINAL_DOT):
+                return (yield from self._cut(error))
             ahead = None  # the message is out, the commands behind it are not
         if ahead is not None:
             self._announced = ahead
             self._begun += 1
-        return self._answer()
+        return (yield from self._answer())
 
     def _ahead(self, following: Envelope | None) -> tuple[Envelope, Transaction] | None:
         """The next message, if its commands may leave with the data of this one."""
@@ -226,17 +248,17 @@ class SmtpConnection:
             return None
         return None if isinstance(transaction, Outcome) else (following, transaction)
 
-    def _cut(self, error: OSError) -> Outcome:
-        word = self._session.last_word()
+    def _cut(self, error: OSError) -> Steps[Outcome]:
+        word = yield from self._session.last_word()
         self._session.end(politely=False)
         if word is not None and word.code // 100 in (4, 5):
             return outcome_of_reply(word.code, word.text, relay=self._label, stage=Stage.MESSAGE)
         return outcome_of_cut(cause_of(error), relay=self._label)
 
-    def _answer(self) -> Outcome:
+    def _answer(self) -> Steps[Outcome]:
         """The answer that counts: from here on, silence leaves the delivery in doubt."""
         try:
-            reply = self._session.read_reply()
+            reply = yield from self._session.read_reply()
         except _BREAKS as error:
             self._drop()
             return outcome_of_break(cause_of(error), relay=self._label, stage=Stage.MESSAGE)

@@ -6,18 +6,38 @@ only by the process that holds the row, so one that was given up for dead and wa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, case, func, or_, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CursorResult,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlmodel import Session, col
 
 from syndicate.core.outcomes import BounceClass
 from syndicate.errors import UnknownNameError
 from syndicate.model import DeliveryState, IssueState, Outcome, SubscriptionState
+from syndicate.store.compiled import Compiled, as_time, moment
 from syndicate.store.holders import not_alive
+from syndicate.store.statements import among_in, dialect_of, key_list
 from syndicate.store.suppressions import suppressed_domains
 from syndicate.store.tables import (
     DeliveryRow,
@@ -29,11 +49,11 @@ from syndicate.store.tables import (
 )
 
 _TABLE: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
+_CONFIRMED = SubscriptionState.CONFIRMED.value
 RETRIABLE = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(NamedTuple):
     """One delivery taken up: all that its message and envelope need. ``first_marked_at``: its first attempt."""
 
     id: int
@@ -48,8 +68,7 @@ class Task:
     first_marked_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """What became of a task: the state to record and, when deferred, the time of the next attempt."""
 
     task: Task
@@ -69,9 +88,10 @@ def take(
     ``suppressed`` or ``cancelled`` with the reason. Rows taken must be committed before their data leaves.
     """
     tasks: list[Task] = []
+    stamp = moment(session, now)
     for issue_id in running_issues(session, issues):
         while len(tasks) < limit:
-            rows = session.execute(_due(issue_id, now, limit - len(tasks))).all()
+            rows = _rows(session, _DUE.run(session, {"issue": issue_id, "now": stamp, "most": limit - len(tasks)}))
             if not rows:
                 break
             tasks += _mark(session, rows, holder=holder, now=now)
@@ -82,13 +102,26 @@ def take(
 
 def running_issues(session: Session, issues: Sequence[int] | None = None) -> list[int]:
     """The running issues (of these, if given), oldest first."""
-    query = select(col(IssueRow.id)).where(col(IssueRow.state) == IssueState.RUNNING.value).order_by(col(IssueRow.id))
-    if issues is not None:
-        query = query.where(col(IssueRow.id).in_(issues))
-    return [issue_id for issue_id in session.execute(query).scalars() if issue_id is not None]
+    found = [issue_id for (issue_id,) in _RUNNING.run(session, {})]
+    return found if issues is None else [issue_id for issue_id in found if issue_id in issues]
 
 
-def _due(issue_id: int, now: datetime, limit: int) -> Select[Any]:
+_RUNNING = Compiled(
+    lambda _dialect: (
+        select(col(IssueRow.id))
+        .where(col(IssueRow.state) == literal_column(f"'{IssueState.RUNNING.value}'"))
+        .order_by(col(IssueRow.id))
+    )
+)
+
+
+def _rows(session: Session, found: CursorResult[Any]) -> Sequence[Any]:
+    if dialect_of(session) == "postgresql":
+        return found.all()
+    return json.loads(found.scalar_one())  # type: ignore[no-any-return]
+
+
+def _due(dialect: str) -> Select[Any]:
     # Two index ranges (issue, state, due_at) rather than one sort over both; SKIP LOCKED lets several processes of
     # PostgreSQL take different rows without waiting for each other (SQLite has one writer and ignores it).
     columns: list[Any] = [
@@ -96,17 +129,17 @@ def _due(issue_id: int, now: datetime, limit: int) -> Select[Any]:
         col(DeliveryRow.issue_id),
         col(DeliveryRow.edition_id),
         col(IssueRow.digest),
-        col(DeliveryRow.first_marked_at),
         col(DeliveryRow.subscriber_id),
-        col(DeliveryRow.attempts),
+        col(SubscriptionRow.id).label("subscription_id"),
         col(SubscriberRow.email),
         col(SubscriberRow.name),
+        col(DeliveryRow.attempts),
+        col(DeliveryRow.first_marked_at),
         col(SubscriberRow.domain),
-        col(SubscriptionRow.id).label("subscription_id"),
         col(SubscriptionRow.state).label("subscription_state"),
         col(SuppressionRow.reason).label("suppression"),
     ]
-    return (
+    rows = (
         select(*columns)
         .join(IssueRow, col(IssueRow.id) == col(DeliveryRow.issue_id))
         .outerjoin(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
@@ -117,70 +150,78 @@ def _due(issue_id: int, now: datetime, limit: int) -> Select[Any]:
         )
         .outerjoin(
             SuppressionRow,
-            (col(SuppressionRow.scope) == "address") & (col(SuppressionRow.value) == col(SubscriberRow.email_hash)),
+            (col(SuppressionRow.scope) == literal_column("'address'"))
+            & (col(SuppressionRow.value) == col(SubscriberRow.email_hash)),
         )
         .where(
-            col(DeliveryRow.issue_id) == issue_id,
-            col(DeliveryRow.state).in_(RETRIABLE),
-            col(DeliveryRow.due_at) <= now,
+            col(DeliveryRow.issue_id) == bindparam("issue"),
+            _RETRIABLE,
+            col(DeliveryRow.due_at) <= bindparam("now"),
         )
-        .limit(limit)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True, of=DeliveryRow)
     )
+    if dialect == "postgresql":
+        return rows
+    # All rows as one: SQLite's driver hands Python's lock to the thread that sends at each row it gives.
+    return select(func.json_group_array(func.json_array(*rows.subquery().c)))
+
+
+def _words(states: Iterable[str]) -> str:
+    return ", ".join(f"'{state}'" for state in states)
+
+
+_RETRIABLE: Any = literal_column(f"deliveries.state IN ({_words(RETRIABLE)})")
+_SENDING: Any = _TABLE.c.state == literal_column(f"'{DeliveryState.SENDING.value}'")
+_DUE = Compiled(_due)
+_MARK = Compiled(
+    lambda dialect: (
+        update(_TABLE)
+        .where(among_in(dialect, _TABLE.c.id, bindparam("ids")), _RETRIABLE)
+        .values(
+            state=literal_column(f"'{DeliveryState.SENDING.value}'"),
+            holder=bindparam("holder"),
+            marked_at=bindparam("now"),
+            first_marked_at=func.coalesce(_TABLE.c.first_marked_at, bindparam("now")),
+            attempts=_TABLE.c.attempts + literal_column("1"),
+        )
+    )
+)
 
 
 def _mark(session: Session, rows: Sequence[Any], *, holder: str, now: datetime) -> list[Task]:
-    domains = suppressed_domains(session, {row.domain for row in rows if row.domain is not None})
+    domains = suppressed_domains(session, {row[_DOMAIN] for row in rows if row[_DOMAIN] is not None})
     tasks, ended = [], []
     for row in rows:
         refusal = _refusal(row, domains)
         if refusal is None:
-            tasks.append(_task(row, now))
+            own: tuple[Any, ...] = (*row[:_ATTEMPTS], row[_ATTEMPTS] + 1, as_time(row[_FIRST]) or now)
+            tasks.append(Task._make(own))
         else:
-            ended.append({"b_id": row.id, "b_state": refusal[0].value, "b_reason": refusal[1]})
+            ended.append({"b_id": row[0], "b_state": refusal[0].value, "b_reason": refusal[1]})
     if ended:
         _end_rows(session, ended, now)
     if tasks:
-        session.execute(
-            update(DeliveryRow)
-            .where(col(DeliveryRow.id).in_([task.id for task in tasks]), col(DeliveryRow.state).in_(RETRIABLE))
-            .values(
-                state=DeliveryState.SENDING.value,
-                holder=holder,
-                marked_at=now,
-                first_marked_at=func.coalesce(col(DeliveryRow.first_marked_at), now),
-                attempts=col(DeliveryRow.attempts) + 1,
-            )
-            .execution_options(synchronize_session=False)
-        )
+        ids = key_list(session, [task.id for task in tasks])
+        _MARK.run(session, {"ids": ids, "holder": holder, "now": moment(session, now)})
     return tasks
 
 
+# The columns of ``_due``: a task's own eight come first, in order.
+_ATTEMPTS, _FIRST, _DOMAIN, _STATE, _SUPPRESSION = range(8, 13)
+_EMAIL = 6
+
+
 def _refusal(row: Any, domains: dict[str, str]) -> tuple[DeliveryState, str] | None:
-    if row.email is None:
+    if row[_EMAIL] is None:
         return DeliveryState.CANCELLED, "erased"
-    if row.suppression is not None:
-        return DeliveryState.SUPPRESSED, row.suppression
-    if row.domain in domains:
-        return DeliveryState.SUPPRESSED, domains[row.domain]
-    if row.subscription_state != SubscriptionState.CONFIRMED.value:
+    if row[_SUPPRESSION] is not None:
+        return DeliveryState.SUPPRESSED, row[_SUPPRESSION]
+    if row[_DOMAIN] in domains:
+        return DeliveryState.SUPPRESSED, domains[row[_DOMAIN]]
+    if row[_STATE] != _CONFIRMED:
         return DeliveryState.SUPPRESSED, "unsubscribed"
     return None
-
-
-def _task(row: Any, now: datetime) -> Task:
-    return Task(
-        id=row.id,
-        issue_id=row.issue_id,
-        edition_id=row.edition_id,
-        digest=row.digest,
-        subscriber_id=row.subscriber_id,
-        subscription_id=row.subscription_id,
-        email=row.email,
-        name=row.name,
-        attempts=row.attempts + 1,
-        first_marked_at=row.first_marked_at or now,
-    )
 
 
 def _end_rows(session: Session, ended: list[dict[str, Any]], now: datetime) -> None:
@@ -200,40 +241,69 @@ def record(session: Session, results: Sequence[Result], *, holder: str, now: dat
     """
     if not results:
         return 0
-    statement = (
-        update(_TABLE)
-        .where(
-            _TABLE.c.id == bindparam("b_id"),
-            _TABLE.c.state == DeliveryState.SENDING.value,
-            _TABLE.c.holder == holder,
+    at = _as_text(session, now)
+    rows = [
+        (
+            result.task.id,
+            result.state.value,
+            result.bounce_class.value if result.bounce_class else None,
+            _as_text(session, result.due_at),
+            None if result.state is DeliveryState.DEFERRED else at,
+            result.outcome.relay,
+            result.outcome.code,
+            result.outcome.text or None,
+            result.resolved,
         )
-        .values(
-            state=bindparam("b_state"),
-            reason=bindparam("b_reason"),
-            due_at=func.coalesce(bindparam("b_due", type_=_TABLE.c.due_at.type), _TABLE.c.due_at),
-            finished_at=bindparam("b_finished", type_=_TABLE.c.finished_at.type),
-            relay=bindparam("b_relay"),
-            reply_code=bindparam("b_code"),
-            # Erased while it was on the wire: the server's words often repeat the address.
-            reply=case((_TABLE.c.subscriber_id.is_(None), None), else_=bindparam("b_reply")),
-            resolved=bindparam("b_resolved"),
-        )
-    )
-    values = [
-        {
-            "b_id": result.task.id,
-            "b_state": result.state.value,
-            "b_reason": result.bounce_class.value if result.bounce_class else None,
-            "b_due": result.due_at,
-            "b_finished": None if result.state is DeliveryState.DEFERRED else now,
-            "b_relay": result.outcome.relay,
-            "b_code": result.outcome.code,
-            "b_reply": result.outcome.text or None,
-            "b_resolved": result.resolved,
-        }
         for result in results
     ]
-    return int(session.connection().execute(statement, values).rowcount)
+    return int(_RECORD.run(session, {"rows": json.dumps(rows), "holder": holder}).rowcount)
+
+
+def _as_text(session: Session, value: datetime | None) -> str | None:
+    return None if value is None else str(moment(session, value))
+
+
+# What is recorded of a row, in the order of the JSON arrays, with what PostgreSQL makes of their texts.
+_RECORDED: Sequence[tuple[str, Any]] = (
+    ("id", BigInteger),
+    ("state", Text),
+    ("reason", Text),
+    ("due_at", DateTime(timezone=True)),
+    ("finished_at", DateTime(timezone=True)),
+    ("relay", Text),
+    ("reply_code", Integer),
+    ("reply", Text),
+    ("resolved", Boolean),
+)
+
+
+def _record(dialect: str) -> Any:
+    # One statement for all rows: executemany is one for each, and on SQLite hands on Python's lock at each.
+    value: dict[str, Any]
+    rows: Any = bindparam("rows", type_=Text)
+    if dialect == "postgresql":
+        listed = func.json_array_elements(rows.cast(JSON)).table_valued(column("value", JSON)).render_derived("outcome")
+        value = {name: cast(listed.c.value.op("->>")(place), kind) for place, (name, kind) in enumerate(_RECORDED)}
+    else:
+        listed = func.json_each(rows).table_valued("value", name="outcome")
+        value = {
+            name: func.json_extract(listed.c.value, literal_column(f"'$[{place}]'"))
+            for place, (name, _) in enumerate(_RECORDED)
+        }
+    values = value | {
+        "due_at": func.coalesce(value["due_at"], _TABLE.c.due_at),
+        # Erased while it was on the wire: the server's words often repeat the address.
+        "reply": case((_TABLE.c.subscriber_id.is_(None), None), else_=value["reply"]),
+    }
+    del values["id"]
+    return (
+        update(_TABLE)
+        .where(_TABLE.c.id == value["id"], _SENDING, _TABLE.c.holder == bindparam("holder"))
+        .values(values)
+    )
+
+
+_RECORD = Compiled(_record)
 
 
 def release(session: Session, task_ids: Sequence[int], *, holder: str) -> int:

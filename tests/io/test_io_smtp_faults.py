@@ -146,7 +146,9 @@ def test_fault_in_a_transaction_that_rides_with_the_data_before(
         connection.close()
     assert (first.kind, third.kind) == (ACCEPTED, ACCEPTED)
     again = doubted(stage, action, kind, code) or (stage == "mail" and code in {None, 421})
-    if isinstance(action, Close) and action.reset:  # a reset may overtake the reply to MAIL, and then it is its own matter
+    if (
+        isinstance(action, Close) and action.reset
+    ):  # a reset may overtake the reply to MAIL, and then it is its own matter
         again = second.kind is ACCEPTED
     assert (second.kind, second.code) == ((ACCEPTED, 250) if again else (kind, code)), second
     bodies = [message.split(b"\r\n")[0] for message in server.seen.messages]
@@ -182,9 +184,7 @@ def test_a_relay_that_loses_grouped_commands_is_served_one_by_one() -> None:
 
 
 def test_data_for_nobody_is_an_empty_message_that_is_not_taken(connect: Connect) -> None:
-    with FaultServer(
-        {"rcpt": [say("550 5.1.1 no such user")]}, features=GROUPED, takes_data_for_nobody=True
-    ) as server:
+    with FaultServer({"rcpt": [say("550 5.1.1 no such user")]}, features=GROUPED, takes_data_for_nobody=True) as server:
         connection = connect(server)
         outcome = connection.send(to())
         assert connection.send(to("ben@reader.example")).kind is ACCEPTED

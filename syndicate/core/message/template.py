@@ -39,6 +39,8 @@ class MessageTemplate:
         pieces += self._body(text, _text_value)
         pieces += self._body(mark + page, _html_value)
         self._pieces = _joined(pieces)
+        #: Whether what ``fill`` makes may go out as it is: see ``Envelope.ready``. What is filled in keeps to it.
+        self.ready = _no_line_begins_with_a_dot(blob)
 
     def fill(self, values: Values) -> bytes:
         """The finished message for one reader, CRLF line ends, not dot-stuffed.
@@ -67,6 +69,11 @@ class MessageTemplate:
     def _slot(self, found: str, encode: Callable[[str], str]) -> _Fill:
         slot, fallback = read_marker(found, self.nonce)
         return lambda values: encode(values[slot] or fallback)
+
+
+def _no_line_begins_with_a_dot(blob: bytes) -> bool:
+    whole_ends = blob.count(b"\n") == blob.count(b"\r") == blob.count(b"\r\n") and blob.endswith(b"\r\n")
+    return whole_ends and b"\n." not in blob and not blob.startswith(b".")
 
 
 def _list_unsubscribe(values: Values) -> str:

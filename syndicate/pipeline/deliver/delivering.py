@@ -9,9 +9,10 @@ from datetime import datetime
 
 from syndicate.errors import SyndicateError
 from syndicate.model import DeliveryState, Envelope
-from syndicate.pipeline.deliver.connections import Crew, Rules, states_of
+from syndicate.pipeline.deliver.crew import Crew
 from syndicate.pipeline.deliver.ledger import Holder, Ledger
 from syndicate.pipeline.deliver.protocols import Sender
+from syndicate.pipeline.deliver.settling import Rules, states_of
 from syndicate.store.deliveries import Result, Task, oldest_due
 from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database
