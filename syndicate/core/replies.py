@@ -17,6 +17,7 @@ _LINES_LIMIT = 256
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 _ONE_LINE = re.compile(rb"([2-5][0-9]{2}) ([ -~]{0,510})\r\n")
+_CONSENT = re.compile(rb"(?:2[0-9]{2} [ -~]{0,510}\r\n){2}3[0-9]{2} [ -~]{0,510}\r\n")
 _ENHANCED = re.compile(r"\s*([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])[ \t:-]*")
 _TIDY = re.compile(r"[!-~]+(?: [!-~]+)*")
 # C0, DEL, C1, and what reorders or breaks lines: a reply is shown on terminals and pages.
@@ -66,6 +67,15 @@ def take_reply(buffer: bytearray) -> Reply | None:
         if match[2] != b"-":
             del buffer[:start]
             return Reply(int(code), b"\n".join(lines).decode("utf-8", "replace"))
+
+
+def take_consent(buffer: bytearray) -> bool:
+    """Cut the replies that let a grouped MAIL, RCPT and DATA go on, if all three are there: one look for three."""
+    consent = _CONSENT.match(buffer)
+    if consent is None:
+        return False
+    del buffer[: consent.end()]
+    return True
 
 
 def enhanced_code(text: str) -> str | None:

@@ -150,7 +150,7 @@ class SmtpConnection:
                     yield from session.write(self._group(transaction))
                 if self._needs_reset and not (yield from self._reset(written=grouped)):
                     return None
-            for stage, command in transaction.commands:
+            for stage, command in () if announced and session.consented() else transaction.commands:
                 reply = yield from (session.read_reply() if grouped else session.exchange(command))
                 if not goes_on(reply.code, stage):
                     return (yield from self._refused(reply, stage, fresh=fresh, grouped=grouped))

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from syndicate.core.replies import MalformedReplyError, Reply, take_reply
+from syndicate.core.replies import MalformedReplyError, Reply, take_consent, take_reply
 from syndicate.core.transaction import Offers
 from syndicate.io.dialogue import Steps, Wait, drive, ready
 
@@ -91,6 +91,10 @@ class Session(smtplib.SMTP):
                 yield from self._receive_line(end)
                 reply = take_reply(self._received)
         return reply
+
+    def consented(self) -> bool:
+        """Whether all of a group's commands were taken, as far as the replies are here; else they wait to be read."""
+        return bool(self._received) and take_consent(self._received)
 
     def _receive_line(self, end: float) -> Steps[None]:
         while True:

@@ -5,7 +5,7 @@ So the list survives the erasure of a person without keeping the person. Imports
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -110,7 +110,7 @@ def _entry(session: Session, scope: Scope, value: str) -> Suppression | None:
 
 
 def _reasons(session: Session, scope: Scope, values: Iterable[str]) -> dict[str, str]:
-    rows: Sequence[Any] = _LISTED.run(session, {"scope": scope, "values": key_list(session, list(values))}).all()
+    rows = _LISTED.rows(session, {"scope": scope, "values": key_list(session, list(values))})
     return {row[0]: row[1] for row in rows}
 
 

@@ -25,6 +25,8 @@ from syndicate.store.holders import touch_holder
 # How long outcomes are tried to be written after a stop was asked for; SIGTERM allows 10 s in all.
 LAST_TRIES = 6.0
 RETRY_EVERY = 0.5
+# So often it is asked whether more may be taken; the disk may fill by a few MB meanwhile.
+LOOK_EVERY = 0.2
 # How often it is told that outcomes wait; a full disk may take an operator an hour.
 TELL_EVERY = 60.0
 # Well below the time after which others take a silent process for dead (``store/holders.DEAD_AFTER``).
@@ -92,6 +94,7 @@ class Ledger:
         self._log = log
         self._started: set[int] = set()
         self._touched = 0.0
+        self._looked_at = float("-inf")
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
@@ -181,13 +184,18 @@ class Ledger:
             want = 0
         if want:
             try:
-                self._may_take()
+                self._look()
             except SyndicateError as error:
                 refusal, want = error, 0
         _deal(self._write(results, put_back, want), batch)
         self._recorded(results)
         if refusal is not None:
             raise refusal
+
+    def _look(self) -> None:
+        if time.monotonic() - self._looked_at > LOOK_EVERY:
+            self._may_take()
+            self._looked_at = time.monotonic()
 
     def _write(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
         deadline: float | None = None

@@ -27,8 +27,9 @@ class Supply:
         self._results: list[Result] = []
         self._under_way = 0
         self._asked: Request | None = None
-        #: Whether the ledger had nothing due when it was asked last.
+        #: Whether the ledger had nothing due when it was asked last, and whether it had less than was wanted.
         self.dry = False
+        self.ending = False
 
     @property
     def at_rest(self) -> bool:
@@ -77,8 +78,8 @@ class Supply:
             return
         most = AHEAD * connections
         want = max(0, most - self._under_way - len(self._waiting))
-        # A quarter of all marks: the rest keeps the wire busy until the commit is done.
-        if len(self._results) * 4 >= most or (hungry and not self._waiting and (self._results or not self.dry)):
+        # Half of all marks: the rest keeps the wire busy until the commit is done.
+        if len(self._results) * 2 >= most or (hungry and not self._waiting and (self._results or not self.dry)):
             self._ask(want)
 
     def settle(self, *, keep: bool = False) -> None:
@@ -95,6 +96,7 @@ class Supply:
             raise request.error
         self._waiting.extend(request.tasks)
         self.dry = request.want > 0 and not request.tasks
+        self.ending = len(request.tasks) < request.want
 
     def _ask(self, want: int, put_back: Sequence[Task] = ()) -> None:
         request = Request(self._results, put_back, want, self._inbox)

@@ -56,6 +56,7 @@ class _Line:
     now: _Made | None = None
     ahead: _Made | None = None
     dialogue: Steps[Outcome] | None = None
+    talking: bool = False
     descriptor: int = -1
     wait: Wait | None = None
     deadline: float = 0.0
@@ -79,6 +80,8 @@ class Wire:
         self._inbox: Inbox[Any] = Inbox()
         self._readiness = Readiness(self._inbox)
         self._lines = [_Line() for _ in range(connections)]
+        self._free = list(self._lines)  # those that neither talk nor wait for an errand
+        self._open = 0
         self._by_descriptor: dict[int, _Line] = {}
         self._errands: ThreadPoolExecutor | None = None
         self._failure: BaseException | None = None
@@ -103,7 +106,7 @@ class Wire:
         return self._failure is not None or self._orders.over()
 
     def _ended(self) -> bool:
-        if any(line.errand or line.dialogue is not None for line in self._lines):
+        if len(self._free) < len(self._lines):
             return False
         if self._over:
             return self.supply.at_rest
@@ -131,17 +134,13 @@ class Wire:
 
     def _feed(self) -> None:
         """Give the connections that are free something to send, and ask for more in time."""
-        open_lines = idle = 0
-        for line in self._lines:
-            if line.dialogue is not None:
-                open_lines += 1
-            elif not line.errand:
-                open_lines += line.connection is not None
+        if self._free and self.supply.waiting:
+            for line in self._free.copy():
                 if self._begin(line):
                     self._advance(line)
-                idle += line.dialogue is None and not line.errand and line.not_before == 0.0
-        self.supply.replenish(max(1, open_lines), hungry=idle > 0)
-        self._give_up_when_refused()
+        self.supply.replenish(max(1, self._open), hungry=bool(self._free))
+        if self._open == 0:
+            self._give_up_when_refused()
 
     def _wind_up(self) -> None:
         """Nothing new is begun: release what waits, write what is known."""
@@ -163,13 +162,16 @@ class Wire:
         if line.connection is None or not line.connection.usable:
             self.supply.put_back(made.task)
             self._run_errand(line, partial(self._connect, line.connection))
-            line.connection = None
+            self._part(line)
             return False
         line.now = made
         # With few left, each connection takes one: the next message of a slow one could have gone by another.
-        if self._sender.takes_turns and self.supply.waiting >= len(self._lines):
+        if self._sender.takes_turns and not self.supply.ending:
             line.ahead = self._make()
         line.dialogue = line.connection.steps(made.envelope, line.ahead.envelope if line.ahead is not None else None)
+        if not line.talking:
+            line.talking = True
+            self._free.remove(line)
         return True
 
     def _make(self) -> _Made | None:
@@ -236,6 +238,7 @@ class Wire:
         line.now = line.dialogue = None
         if self._over or not self._begin(line):
             self._forget(line)
+            self._rest(line)
 
     def _refused(self, line: _Line, error: SyndicateError) -> None:
         """The relay as a whole does not work: nothing of this message's data has left."""
@@ -259,9 +262,21 @@ class Wire:
             if made is not None:
                 self.supply.put_back(made.task)
         line.now = line.ahead = line.dialogue = None
+        self._rest(line)
         if line.connection is not None:
-            connection, line.connection = line.connection, None
-            self._run_errand(line, partial(_close, connection))
+            self._run_errand(line, partial(_close, line.connection))
+            self._part(line)
+
+    def _rest(self, line: _Line) -> None:
+        if line.talking:
+            line.talking = False
+            if not line.errand:
+                self._free.append(line)
+
+    def _part(self, line: _Line) -> None:
+        if line.connection is not None:
+            line.connection = None
+            self._open -= 1
 
     def _pause(self, line: _Line, error: RelayError) -> None:
         self.refusal = error
@@ -286,6 +301,8 @@ class Wire:
         if self._errands is None:
             self._errands = ThreadPoolExecutor(len(self._lines), thread_name_prefix=f"errand-{self._sender.label}")
         line.errand = True
+        if not line.talking:
+            self._free.remove(line)
 
         def tell(future: Future[Connection | None]) -> None:
             error = future.exception()
@@ -302,6 +319,8 @@ class Wire:
             return
         line, connection, error = item
         line.errand = False
+        if not line.talking:
+            self._free.append(line)
         if line.dialogue is not None:  # it waited for a new session
             line.wait = None
             self._advance(line, error)
@@ -311,6 +330,7 @@ class Wire:
             self._fail(error)
         elif connection is not None:
             line.connection, line.pause = connection, 1.0
+            self._open += 1
 
     def _look_at_time(self, now: float) -> None:
         for line in self._lines:
@@ -320,8 +340,7 @@ class Wire:
     def _close(self) -> None:
         for line in self._lines:
             if line.connection is not None and not line.errand:
-                self._forget(line)
-                self._run_errand(line, partial(_close, line.connection))
+                self._release(line)
         if self._errands is not None:
             self._errands.shutdown(wait=True)
         self._inbox.close()
