@@ -34,7 +34,7 @@ from syndicate.model import (
     SubscriptionState,
 )
 from syndicate.pipeline.compose import EditionRenderer, compose
-from syndicate.pipeline.deliver import DeliverResult, Holder, Rules, deliver
+from syndicate.pipeline.deliver import DeliverResult, Holder, Rules, Sender, deliver
 from syndicate.pipeline.deliver.envelopes import Envelopes
 from syndicate.pipeline.ingest import ingest
 from syndicate.shipped import shipped
@@ -169,7 +169,7 @@ class World:
 
     def deliver(
         self,
-        sender: ScriptedSender,
+        sender: Sender,
         *,
         in_doubt: Any = "ask",
         stop: threading.Event | None = None,
