@@ -149,6 +149,14 @@ def feed_title(settings: Settings, name: str) -> str:
     return f"{settings.site.title}: {name}" if len(settings.feed) > 1 else settings.site.title
 
 
+def issues_title(settings: Settings, digest: str) -> str:
+    """What readers see as the name of the feed of a digest's issues: the digest's, with its key if others bear it."""
+    title = settings.digest_title(digest)
+    others = [feed_title(settings, name) for name in settings.feed]
+    others += [settings.digest_title(name) for name in settings.digest if name != digest]
+    return f"{title}: {digest}" if title in others else title
+
+
 def feed_folder(name: str) -> str:
     """The folder of a feed under ``feeds/``. Raises FeedError for a name that is none (``..``, a slash, a space)."""
     if not _NAME.fullmatch(name):

@@ -10,7 +10,7 @@ from syndicate import __version__
 from syndicate.config import Settings
 from syndicate.config.checks import ISSUE_FEEDS
 from syndicate.config.sections import Feed
-from syndicate.core.feeds import feed_title
+from syndicate.core.feeds import feed_title, issues_title
 from syndicate.core.feeds.slugs import quoted_path
 from syndicate.core.websub import hub_addresses
 from syndicate.errors import UnknownNameError
@@ -78,7 +78,7 @@ def _configured(settings: Settings, name: str) -> PublicFeed:
 
 
 def _of_issues(settings: Settings, digest: str) -> PublicFeed:
-    title, feed = settings.digest_title(digest), Feed()
+    title, feed = issues_title(settings, digest), Feed()
     return PublicFeed(
         name=f"{ISSUE_FEEDS}{digest}",
         feed=feed,
