@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 # File systems allow 255 bytes a name; a letter takes up to four in UTF-8.
 _LONGEST = 60
-_SEPARATORS = re.compile(r"[\W_]+")
+_GAPS = re.compile(" +")
 
 
 def slug(term: str) -> str:
@@ -33,7 +33,7 @@ def slug(term: str) -> str:
         kept.append(character)
     composed = unicodedata.normalize("NFC", "".join(kept))
     joined = "".join(character if _stays(character) else " " for character in composed)
-    short = _SEPARATORS.sub("-", joined.strip()).strip("-")[:_LONGEST].strip("-")
+    short = _GAPS.sub("-", joined.strip()).strip("-")[:_LONGEST].strip("-")
     return short or f"term-{sha256(term.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 

@@ -36,7 +36,8 @@ class PublicFeed:
 
     def uid_of(self, name: str) -> str | None:
         """The permanent id of this feed, or of one below it: its name below never changes (RFC 4287, 4.2.6.1)."""
-        return None if self.uid is None else f"{self.uid}{name.removeprefix(self.name)}"
+        # Ids are URIs (RFC 4287, 4.2.6; RFC 4151), folders are in any script.
+        return None if self.uid is None else f"{self.uid}{quoted_path(name.removeprefix(self.name))}"
 
 
 def public_feeds(settings: Settings) -> dict[str, PublicFeed]:
