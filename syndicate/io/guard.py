@@ -27,7 +27,7 @@ AGENT = f"Syndicate/{__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
 _FOR_ONE_HOST = frozenset({"authorization", "cookie", "if-none-match", "if-modified-since"})
-# What the system and OpenSSL put around their words: "[Errno 111] ", "[SSL: CERTIFICATE_VERIFY_FAILED] ", "(_ssl.c:1006)".
+# What the system and OpenSSL put around their words: "[Errno 111] ", "[SSL: WRONG_VERSION_NUMBER] ", "(_ssl.c:1006)".
 _CODES = re.compile(r"^\[[^\]]*\] | ?\(_ssl\.c:\d+\)$")
 _LIBRARY_ERRORS = (
     httpx.HTTPError,
