@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syndicate.core.feeds.slugs import free_slug, quoted_path, slug
@@ -42,6 +42,7 @@ def test_a_slug_that_is_taken_is_numbered() -> None:
 
 
 @given(st.text(max_size=300))
+@example("0\x80\U0001133b")
 def test_any_term_gives_a_folder_and_a_part_of_an_address(term: str) -> None:
     made = slug(term)
     assert made
