@@ -13,6 +13,7 @@ from html import escape, unescape
 from typing import Any
 
 from syndicate.config.sections import Site
+from syndicate.core.article.markdown import is_portable
 from syndicate.core.feeds.media_types import file_type, picture_type
 from syndicate.core.feeds.uris import is_uri, web_address
 from syndicate.model import Article, ArticleContent, ArticleKind, Attachment, ItemProblem
@@ -123,10 +124,15 @@ def _entry(article: Article, *, site: Site, language: str, full: bool) -> FeedEn
         language=_other_language(content.language or site.language, language),
         image=picture,
         kind=content.kind,
-        markdown=content.markdown if full and content.markdown and not content.markdown.isspace() else None,
+        markdown=_markdown(content.markdown) if full else None,
         **_comments(content),
         attachments=_attachments(content.attachments),
     )
+
+
+def _markdown(text: str | None) -> str | None:
+    # It goes out as its author wrote it, and who shows it may neither sanitise it nor know what it is relative to.
+    return text if text and not text.isspace() and is_portable(text) else None
 
 
 def _image(address: str | None, alt: str, html: str) -> Image | None:
