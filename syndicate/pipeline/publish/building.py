@@ -71,7 +71,7 @@ class Builder:
 
     def begin(self, wanted: PublicFeed, row: FeedRecord, revision: int) -> Built:
         """The new row of a feed before anything was built."""
-        title = f"{wanted.below}: {row.label}" if row.kind else wanted.title
+        title = wanted.title_of(row.kind, row.label) if row.kind else wanted.title
         feed = replace(row, title=title, error=None, gone_at=None, moved_to=None)
         if row.kind:  # a configured feed's speaks for all below it, and moves when they are done
             feed = replace(feed, revision=revision, built_at=self.now, settings_hash=wanted.settings_hash)

@@ -12,6 +12,7 @@ from syndicate.config.checks import ISSUE_FEEDS
 from syndicate.config.sections import Feed
 from syndicate.core.feeds import feed_title, issues_title
 from syndicate.core.feeds.slugs import quoted_path
+from syndicate.core.render.languages import language_name
 from syndicate.core.websub import hub_addresses
 from syndicate.errors import UnknownNameError
 from syndicate.store.columns import canonical_json
@@ -33,6 +34,10 @@ class PublicFeed:
     hubs: tuple[str, ...]
     digest: str | None = None
     uid: str | None = None
+
+    def title_of(self, kind: str, label: str) -> str:
+        """The title of a feed below this one: of a category, an author, a language and so on."""
+        return f"{self.below}: {language_name(label) if kind == 'language' else label}"
 
     def uid_of(self, name: str) -> str | None:
         """The permanent id of this feed, or of one below it: its name below never changes (RFC 4287, 4.2.6.1)."""
