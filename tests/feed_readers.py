@@ -13,12 +13,14 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from email import message_from_bytes
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import fastfeedparser
 import feedparser
 
 Seen = dict[str, Any]
@@ -63,6 +65,29 @@ def read_with_feedparser(data: bytes, folder: Path) -> dict[str, Seen]:
             "files": [(link.href, link.get("type")) for link in entry.get("enclosures", [])],
         }
     return found
+
+
+def read_with_fastfeedparser(data: bytes, folder: Path) -> dict[str, Seen]:
+    """Of the readers here the one that knows JSON Feed."""
+    found = {}
+    for entry in fastfeedparser.parse(data.decode()).entries:
+        files = [(link["href"], link.get("type")) for link in entry.get("enclosures") or [] if "href" in link]
+        files += [(file["url"], file.get("type")) for file in entry.get("enclosures") or [] if "url" in file]
+        found[entry.id] = {
+            "title": entry.title,
+            "link": entry.get("link"),
+            "published": _moment(entry.get("published")),
+            "updated": _moment(entry.get("updated")),
+            "authors": [author["name"] for author in entry.get("authors") or []],
+            "tags": [tag["term"] for tag in entry.get("tags") or []],
+            "body": words(entry["content"][0]["value"]),
+            "files": files,
+        }
+    return found
+
+
+def _moment(written: str | None) -> int | None:
+    return None if written is None else int(datetime.fromisoformat(written).timestamp())
 
 
 def read_with_newsboat(data: bytes, folder: Path) -> dict[str, Seen]:
@@ -175,11 +200,13 @@ def _run(*command: str | Path, stdin: bytes = b"") -> str:
 
 READERS: dict[str, Reader] = {
     "feedparser": read_with_feedparser,
+    "fastfeedparser": read_with_fastfeedparser,
     "newsboat": read_with_newsboat,
     "rss2email": read_with_rss2email,
     "sfeed": read_with_sfeed,
     "XML::Feed": read_with_xml_feed,
 }
+JSON_READERS = frozenset({"fastfeedparser"})
 # Reader: how to see that it is there, and the Debian package that brings it.
 PROGRAMS = {
     "newsboat": (("newsboat", "-v"), "newsboat"),

@@ -65,9 +65,14 @@ class Feed(Selection):
     @field_validator("hub")
     @classmethod
     def _hubs(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        for hub in (value,) if isinstance(value, str) else value or ():
-            if not hub or (hub != "self" and not web_address(hub)):
-                raise ValueError('expected "self" or the address of a hub such as "https://hub.example"')
+        for place, hub in enumerate((value,) if isinstance(value, str) else value or (), 1):
+            try:
+                fits = hub == "self" or web_address(hub)
+            except ValueError:
+                fits = ""
+            if not fits:
+                which = "" if isinstance(value, str) else f"; number {place} in the list is neither"
+                raise ValueError(f'expected "self" or the address of a hub such as "https://hub.example"{which}')
         return value
 
     @field_validator("formats", "per", "renamed_from")
@@ -79,7 +84,9 @@ class Feed(Selection):
 class Digest(Selection):
     """``[digest.NAME]``: a recurring newsletter."""
 
-    title: str | None = Field(default=None, description="By default the site's title")
+    title: str | None = Field(
+        default=None, description="By default the site's title, with the digest's name if several have that one"
+    )
     description: str = Field(default="", description="What the sign-up page says of it")
     frequencies: tuple[Frequency, ...] = Field(
         default=(Frequency.DAILY,), min_length=1, description="What readers may choose from"

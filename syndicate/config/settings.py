@@ -102,8 +102,12 @@ class Settings(Section):
         return ZoneInfo(self.named_digest(name).timezone or self.site.timezone)
 
     def digest_title(self, name: str) -> str:
-        """What readers see as the digest's name."""
-        return self.named_digest(name).title or self.site.title or name
+        """What readers see as the digest's name: its own title, else the site's, with its name if others have that."""
+        title = self.named_digest(name).title
+        if title or not self.site.title:
+            return title or name
+        others = (digest.title or self.site.title for other, digest in self.digest.items() if other != name)
+        return f"{self.site.title}: {name}" if self.site.title in others else self.site.title
 
 
 _T = TypeVar("_T")

@@ -6,6 +6,7 @@ name server (DNS rebinding) changes nothing. The rules about addresses are in ``
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +27,8 @@ AGENT = f"Syndicate/{__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
 _FOR_ONE_HOST = frozenset({"authorization", "cookie", "if-none-match", "if-modified-since"})
+# What the system and OpenSSL put around their words: "[Errno 111] ", "[SSL: WRONG_VERSION_NUMBER] ", "(_ssl.c:1006)".
+_CODES = re.compile(r"^\[[^\]]*\] | ?\(_ssl\.c:\d+\)$")
 _LIBRARY_ERRORS = (
     httpx.HTTPError,
     httpx.InvalidURL,
@@ -147,7 +150,7 @@ class GuardedSession:
         except _LIBRARY_ERRORS as error:
             raise FetchError(f"{url}: {_reason(error, self._limits.seconds)}") from error
         except (UnicodeError, ValueError, OSError) as error:  # an address that cannot be, a certificate that is not
-            raise FetchError(f"{url[:200]}: {error}") from error
+            raise FetchError(f"{url[:200]}: {_CODES.sub('', str(error))}") from error
 
     def _read(self, url: str, chunks: Iterable[bytes]) -> bytes:
         body, limit = bytearray(), self._limits.body_bytes
@@ -237,4 +240,4 @@ def _origin(url: str) -> tuple[str, str, int | None]:
 def _reason(error: Exception, seconds: float) -> str:
     if isinstance(error, httpx.TimeoutException | httpcore.TimeoutException):
         return f"no whole answer within {seconds:g} s"
-    return str(error) or type(error).__name__
+    return _CODES.sub("", str(error)) or type(error).__name__

@@ -15,6 +15,8 @@ from lxml import html
 
 from syndicate.config import Settings
 from syndicate.core.feeds.rules import Finding, Severity, check_agreement, check_document
+from syndicate.core.feeds.slugs import quoted_path
+from syndicate.core.feeds.uris import web_address
 from syndicate.errors import FetchError
 from syndicate.io.files import files_named, read_if_there
 from syndicate.io.guard import Fetched, Limits, fetch
@@ -70,7 +72,7 @@ def check_places(places: Sequence[str]) -> Iterator[CheckedFeed]:
     What cannot be read or fetched is an error of its document. A folder is checked with all feeds below it.
     """
     for place in places:
-        if place.startswith(("http://", "https://")):
+        if "://" in place:
             yield _fetched(place)
         elif Path(place).is_dir():
             yield from _folder(Path(place), None)
@@ -92,7 +94,7 @@ def _folder(root: Path, address: str | None) -> Iterator[CheckedFeed]:
         if path.parent != folder:
             yield from _agreement(folder, formats)
             folder, formats = path.parent, {}
-        checked, data = _file(path, address and f"{address}/{path.relative_to(root).as_posix()}")
+        checked, data = _file(path, address and f"{address}/{quoted_path(path.relative_to(root).as_posix())}")
         if data is not None:
             formats[path.name] = data
         yield checked
@@ -115,10 +117,15 @@ def _file(path: Path, address: str | None) -> tuple[CheckedFeed, bytes | None]:
 
 
 def _fetched(url: str) -> CheckedFeed:
+    # Browsers show addresses in their own script, feeds name them as URIs.
+    address = web_address(url)
+    if address is None:
+        message = "only files, folders and http or https addresses can be checked"
+        return CheckedFeed(place=url, findings=(_error("F14", message),))
     try:
-        answer = fetch(url, headers={"accept": _ACCEPT}, limits=_LIMITS)
+        answer = fetch(address, headers={"accept": _ACCEPT}, limits=_LIMITS)
     except FetchError as error:
-        return CheckedFeed(place=url, findings=(_error("F14", str(error)),))
+        return CheckedFeed(place=url, findings=(_error("F14", str(error).removeprefix(f"{address}: ")),))
     if answer.status != _OK:
         return CheckedFeed(place=url, findings=(_error("F14", f"the server answers {answer.status}, not 200"),))
     content_type = answer.headers.get("content-type", "")

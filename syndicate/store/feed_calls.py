@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,11 +47,18 @@ def call(session: Session, source: str, feed: str, now: datetime) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["source", "feed"], set_=again))
 
 
-def take_calls(session: Session, holder: str, now: datetime) -> list[FeedCall]:
-    """Take up the calls that are due; no other process gets them meanwhile."""
+def take_calls(session: Session, holder: str, now: datetime, limit: int, *, busy: Sequence[str] = ()) -> list[FeedCall]:
+    """Take up the calls that are due of at most ``limit`` sources that are not ``busy``; no other process gets them."""
+    sources = (
+        select(feed_calls.c.source)
+        .where(feed_calls.c.due_at <= now, feed_calls.c.source.not_in(list(busy)))
+        .group_by(feed_calls.c.source)
+        .order_by(func.min(feed_calls.c.due_at), feed_calls.c.source)
+        .limit(limit)
+    )
     statement = (
         update(feed_calls)
-        .where(feed_calls.c.due_at <= now)
+        .where(feed_calls.c.source.in_(sources), feed_calls.c.due_at <= now)
         .values(holder=holder, due_at=now + HELD_FOR, attempts=feed_calls.c.attempts + 1)
         .returning(feed_calls.c.source, feed_calls.c.feed, feed_calls.c.calls, feed_calls.c.attempts)
     )

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from syndicate.core.feeds.autodiscovery import BEST_FIRST, LABELS, listed_feeds
 from syndicate.core.feeds.glance import Glance, glance
-from syndicate.core.render.languages import direction
+from syndicate.core.render.languages import direction, language_name
 from syndicate.model import FeedFormat
 from syndicate.store.published import feeds_below
 from syndicate.web.feed_server.addresses import document_parts
@@ -153,7 +153,8 @@ class FeedPages:
         groups: dict[str, list[tuple[str, str]]] = {}
         for each in found:
             address = f"{self._pages.root}/feeds/{quote(each.name)}/"
-            groups.setdefault(each.kind, []).append((each.label or each.title, address))
+            label = language_name(each.label) if each.kind == "language" else each.label
+            groups.setdefault(each.kind, []).append((label or each.title, address))
         return [(_KINDS.get(kind, kind), feeds) for kind, feeds in groups.items()]
 
     def _published(self, folder: str, wanted: str | None = None) -> _Published | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,9 @@ class Server(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/away":
             return self._answer(302, b"", Location="http://10.0.0.1/feed")
+        if self.path == "/h%C3%A4fen%201":
+            own = self.own.replace(b'/feed"', b'/h%C3%A4fen%201"')
+            return self._answer(200, own, **{"Content-Type": "application/rss+xml", "ETag": '"1"'})
         if self.path == "/feed" and self.headers.get("If-None-Match") == '"1"':
             return self._answer(304, b"")
         if self.path == "/feed":
@@ -76,6 +80,16 @@ def test_what_is_published_is_checked(syndicate: Call, tmp_path: Path) -> None:
     assert (checked.document["errors"], checked.document["warnings"]) == (0, 0)
 
 
+def test_published_feeds_of_terms_in_any_script_are_checked(syndicate: Call, tmp_path: Path) -> None:
+    publisher = Publisher(tmp_path).write()
+    publisher.config.write_text(publisher.config.read_text().replace("[feed.all]", '[feed.all]\nper = ["category"]'))
+    publisher.article("a", title="Tide", category="社区")
+    for arguments in (("poll",), ("feeds", "build"), ("feeds", "check")):
+        result = syndicate(*arguments)
+        assert result.status == 0, result.out
+    assert (tmp_path / "feeds/all/category/社区/atom.xml").exists()
+
+
 def test_files_and_folders_are_checked_without_a_configuration(syndicate: Call, tmp_path: Path) -> None:
     (tmp_path / "good").mkdir()
     (tmp_path / "good" / "rss.xml").write_bytes(RSS)
@@ -114,6 +128,19 @@ def test_addresses_are_checked_with_how_they_are_served(
     result = syndicate("feeds", "check", f"{server}{path}", "--json")
     assert sorted(finding["rule"] for finding in result.document["feeds"][0]["findings"]) == rules
     assert result.status == status
+
+
+def test_an_address_as_browsers_show_it_is_the_one_that_the_feed_names(syndicate: Call, server: str) -> None:
+    assert syndicate("feeds", "check", f"{server}/häfen 1").status == 0
+
+
+def test_what_cannot_be_fetched_is_told_plainly(syndicate: Call) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}/rss.xml"
+        assert f"{address}: error F14: Connection refused\n" in syndicate("feeds", "check", address).out
+    said = "ftp://courier.example/x: error F14: only files, folders and http or https addresses can be checked\n"
+    assert said in syndicate("feeds", "check", "ftp://courier.example/x").out
 
 
 def test_a_page_is_told_from_a_feed_and_the_feeds_that_it_announces_are_named(syndicate: Call, server: str) -> None:

@@ -203,6 +203,14 @@ def test_status_tells_how_things_stand(publisher: Publisher, syndicate: Call) ->
     assert "all is well" in syndicate("status").out
 
 
+def test_status_does_not_call_it_well_while_a_source_fails(publisher: Publisher, syndicate: Call) -> None:
+    (publisher.folder / "articles").rename(publisher.folder / "elsewhere")
+    assert syndicate("poll").status == 1
+    said = syndicate("status").out
+    assert "no alarm so far: what has an error is tried again" in said
+    assert "all is well" not in said
+
+
 def test_a_backup_is_restored_elsewhere(publisher: Publisher, syndicate: Call, tmp_path: Path) -> None:
     syndicate("send", "morning")
     assert syndicate("backup", tmp_path / "all.tar.gz").status == 0

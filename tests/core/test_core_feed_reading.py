@@ -223,6 +223,8 @@ def test_no_mail_address_becomes_an_author(written: str, name: str) -> None:
         ("2026-11-23T08:00:00Z", datetime(2026, 11, 23, 8, tzinfo=UTC)),
         ("2026-11-25T08:00:00Z", None),
         ("0001-01-01T00:00:00Z", None),
+        ("Mon, 01 Jan 0001 00:00:00 +0000", None),
+        ("Mon, 01 Jan 01 01:00:00 +0100", datetime(2001, 1, 1, tzinfo=UTC)),
         ("9999-12-31T23:59:59Z", None),
         ("Thu, 01 Jan 1970 00:00:00 GMT", None),
         ("Fri, 31 Dec 9999 23:59:59 -2359", None),

@@ -131,6 +131,8 @@ def said_by_atom(document: FeedDocument) -> list[dict[str, Any]]:
         )
         # RFC 4287 4.1.2: an entry without a link must have a content
         assert entry.findall("a:link", SPACES) or entry.findall("a:content", SPACES)
+        # … and should say something beside its title, as the W3C's validator reminds of
+        assert entry.findall("a:summary", SPACES) or entry.findall("a:content", SPACES)
     return said
 
 

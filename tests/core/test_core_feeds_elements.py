@@ -85,6 +85,30 @@ def test_one_enclosure_in_rss_and_all_files_elsewhere() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("markdown", "stands"),
+    [
+        (
+            "A [link](https://courier.example/a), ![a](<http://courier.example/b.png>), <https://courier.example/c>.",
+            True,
+        ),
+        ("See [this][1], 3 < 4, a [sic] and (so).\n\n[1]: https://courier.example/", True),
+        ("Write to [us](mailto:desk@courier.example) or see [below](#end)", True),
+        ("<script>alert(1)</script>", False),
+        ("An <img src=x onerror=alert(1)>", False),
+        ("[x](javascript:alert(1))", False),
+        ("[x]( \n JavaScript&colon;alert(1))", False),
+        ("[x](<java\tscript:alert(1)>)", False),
+        ("[x][1]\n\n[1]: data:text/html,x", False),
+        ("<javascript:alert(1)>", False),
+        ("[tides](/port/tides)", False),
+        ("![tides](tides.png)", False),
+    ],
+)
+def test_markdown_stands_there_only_where_nobody_can_make_something_else_of_it(markdown: str, *, stands: bool) -> None:
+    assert (b"<source:markdown>" in WRITERS[FeedFormat.RSS](document_of(markdown=markdown))) is stands
+
+
 def test_markdown_stands_in_rss_beside_whole_articles_only() -> None:
     assert b"<source:markdown>*x*</source:markdown>" in WRITERS[FeedFormat.RSS](document_of(markdown="*x*"))
     for document in (document_of(markdown="*x*", feed={"content": "summary"}), document_of()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syndicate.core.feeds.slugs import free_slug, quoted_path, slug
@@ -20,6 +20,8 @@ from syndicate.core.feeds.slugs import free_slug, quoted_path, slug
         ("новости порта", "новости-порта"),
         ("港口", "港口"),
         ("หาดทราย", "หาดทราย"),
+        ("हिन्दी समाचार", "हिन्दी-समाचार"),
+        ("يسرى الحدّاد", "يسرى-الحدّاد"),
         ("C++", "c"),
         ("../../etc/passwd", "etc-passwd"),
         ("a_b.c", "a-b-c"),
@@ -40,6 +42,7 @@ def test_a_slug_that_is_taken_is_numbered() -> None:
 
 
 @given(st.text(max_size=300))
+@example("0\x80\U0001133b")
 def test_any_term_gives_a_folder_and_a_part_of_an_address(term: str) -> None:
     made = slug(term)
     assert made

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from mail_samples import TEMPLATES, rendered, shipped_templates, texts
 
-from syndicate.core.render.languages import direction, fallback_chain
+from syndicate.core.render.languages import direction, fallback_chain, language_name
 from syndicate.core.render.templates import TemplateSet
 from syndicate.core.render.web_addresses import mail_image, safe_url
 from syndicate.core.render.words import beneath, read_catalogues, words_for
@@ -201,3 +201,17 @@ def test_languages() -> None:
         "rtl",
         "ltr",
     ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        ("ar", "العربية"),
+        ("de-AT", "Deutsch (Österreich)"),
+        ("zh-hans", "中文 (简体)"),
+        ("tlh", "tlh"),
+        ("x-port", "x-port"),
+    ],
+)
+def test_languages_are_called_what_they_call_themselves(tag: str, name: str) -> None:
+    assert language_name(tag) == name

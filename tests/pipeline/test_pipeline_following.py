@@ -296,7 +296,7 @@ def test_a_hub_that_cannot_be_left_is_forgotten_too(world: FollowingWorld) -> No
 
 def calls(world: FollowingWorld) -> list[FeedCall]:
     with world.database.write() as session:
-        return take_calls(session, "me", world.now)
+        return take_calls(session, "me", world.now, limit=4)
 
 
 def done(world: FollowingWorld, call: FeedCall, *, again: timedelta | None = None) -> None:

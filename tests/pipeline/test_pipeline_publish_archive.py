@@ -103,6 +103,8 @@ def test_each_term_gets_a_feed_with_a_slug_that_stays(paper: Paper) -> None:  # 
     told = json.loads((paper.settings.feeds_path / "all/category/hafen/feed.json").read_text())
     assert told["title"] == "The Harbour Courier: Häfen"
     assert told["feed_url"] == "https://news.courier.example/feeds/all/category/hafen/feed.json"
+    told = json.loads((paper.settings.feeds_path / "all/language/en-gb/feed.json").read_text())
+    assert told["title"] == "The Harbour Courier: English (United Kingdom)"
 
     paper.put("quay", category="Other")
     paper.publish()

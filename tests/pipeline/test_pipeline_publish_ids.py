@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import feedparser
 from sqlalchemy import update
 from sqlmodel import col
 from test_pipeline_publish import HOUR, Paper, paper  # type: ignore[import-not-found]  # noqa: F401 - a fixture
 
+from syndicate.core.feeds.rules import check_document
+from syndicate.core.feeds.slugs import slug
+from syndicate.model import FeedFormat
 from syndicate.store.tables import FeedRow
 
 
@@ -23,6 +28,21 @@ def test_a_feed_gets_an_id_at_its_first_publication_and_those_below_it_from_that
     assert feed_id(paper, "all") == f"tag:courier.example,{day}:feeds/all"
     assert feed_id(paper, "all/category/port") == f"tag:courier.example,{day}:feeds/all/category/port"
     assert feed_id(paper, "all/archive/1") == feed_id(paper, "all"), "an archive is its feed (RFC 5005, section 4)"
+
+
+def test_feeds_of_terms_in_any_script_are_published_with_ids_that_are_uris(paper: Paper) -> None:  # noqa: F811
+    terms = ("林雨青", "يسرى الحدّاد", "נועם חופי", "हिन्दी", "Соль & море", "Häfen")
+    paper.settings = paper.configured(all={"per": ["tag"], "max_items": 2, "archive": True})
+    for number in range(4):
+        paper.put(f"story-{number}", tags=terms, published_at=paper.now - number * HOUR)
+    paper.publish()
+    for folder in (f"all/tag/{slug(term)}" for term in terms):
+        for name in (folder, f"{folder}/archive/1"):
+            for form in FeedFormat:
+                data = (paper.settings.feeds_path / name / form.file_name).read_bytes()
+                address = f"https://news.courier.example/feeds/{quote(name)}/{form.file_name}"
+                assert check_document(data, media_type=form.media_type, address=address) == []
+        assert feed_id(paper, folder) == quote(f"{feed_id(paper, 'all')}{folder.removeprefix('all')}", safe=":,/")
 
 
 def test_neither_another_name_nor_another_address_changes_it(paper: Paper) -> None:  # noqa: F811

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from feed_server import Answer, FeedServer, feed_server
+from feed_server import Answer, Asked, FeedServer, feed_server
 from publisher import Publisher
+from running import PATIENCE, until
 from sqlalchemy import text
 
 from syndicate.service.following import read_called
@@ -32,6 +33,9 @@ class Reader:
         self.server, self.now = server, datetime(2026, 11, 22, 8, tzinfo=UTC)
         urls = f'["{server.url}/f", "{server.url}/g"]'
         more = f'[source.agency]\ntype = "feed"\nurls = {urls}\nallow_private = true\nwebsub = true\n'
+        for name in ("slow", "late"):
+            more += f'[source.{name}]\ntype = "feed"\nurl = "{server.url}/{name}"\n'
+            more += "allow_private = true\nwebsub = true\n"
         self.publisher = Publisher(folder, database=database, more=more).write()
         self.services = self.publisher.services(lambda: self.now)
         self.server.conditional("/f", rss(1), "a")
@@ -39,9 +43,9 @@ class Reader:
         poll(self.services, ["agency"])
         self.server.asked.clear()
 
-    def call(self, path: str = "/f") -> None:
+    def call(self, path: str = "/f", *, source: str = "agency") -> None:
         with self.services.database.write() as session:
-            call(session, "agency", self.server.url + path, self.now)
+            call(session, source, self.server.url + path, self.now)
 
     def read(self, after: float = 0.0) -> list[str]:
         """The paths that were asked so many seconds later."""
@@ -93,6 +97,50 @@ def test_a_server_that_is_behind_its_hub_is_asked_again_a_few_times(reader: Read
     reader.call()
     waits = [reader.next() for _ in range(4) if reader.read(reader.next() or 0)]
     assert waits == [1, 5, 30, None]
+
+
+def test_a_slow_source_keeps_no_other_waiting(reader: Reader) -> None:
+    others_read = threading.Event()
+
+    def slow(_asked: Asked) -> Answer:
+        assert others_read.wait(PATIENCE), "the others waited for this one"
+        return Answer(body=rss(8).encode())
+
+    reader.server.pages["/slow"] = slow
+    reader.server.conditional("/late", rss(9), "n")
+    reader.server.conditional("/f", rss(1, 2), "b")
+    reader.call("/slow", source="slow")
+    reader.call("/f")
+    reading = threading.Thread(target=reader.read)
+    reading.start()
+    try:
+        until(lambda: "Story 2" in reader.titles(), "what was called with it is read")
+        reader.call("/late", source="late")
+        until(lambda: "Story 9" in reader.titles(), "what was called while it was under way is read")
+        assert "Story 8" not in reader.titles()
+    finally:
+        others_read.set()
+        reading.join()
+    assert "Story 8" in reader.titles()
+    assert reader.next() is None
+
+
+def test_a_source_that_cannot_be_recorded_is_tried_again_and_stops_no_other(
+    reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    with reader.services.database.write() as session:  # so that no other source can be polled in the same second
+        session.connection().execute(text("CREATE UNIQUE INDEX broken ON sources (polled_at)"))
+    reader.server.conditional("/f", rss(1, 2), "b")
+    reader.server.conditional("/late", rss(9), "n")
+    reader.call("/f")
+    reader.call("/late", source="late")
+    reader.read()
+    assert reader.next() == 1
+    assert "source late" in caplog.text
+    assert "Story 2" in reader.titles()
+    with reader.services.database.write() as session:
+        session.connection().execute(text("DROP INDEX broken"))
+    assert reader.read(1) == ["/late"]
 
 
 def test_what_its_server_asked_for_counts_more_than_a_call(reader: Reader) -> None:

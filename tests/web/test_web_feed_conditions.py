@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicate.web.feed_server.conditions import ANY, Tag, Verdict, entity_tags, http_date, judge, names
+from syndicate.web.feed_server.conditions import ANY, Tag, Verdict, entity_tags, http_date, judge
 from syndicate.web.feed_server.negotiation import ENCODINGS, acceptable
 
 TAG = st.from_regex(rb"[\x21\x23-\x7e\x80-\xff]{0,20}", fullmatch=True)
@@ -27,11 +27,17 @@ def test_a_list_of_tags_is_read_as_it_was_meant(tags: list[Tag], blanks: list[by
     assert entity_tags(spelled(tags, blanks)) == tuple(tags)
 
 
-@given(TAGS, TAG)
-def test_weak_and_strong_comparison(tags: list[Tag], ours: bytes) -> None:
-    found = entity_tags(spelled(tags, [b" "]))
-    assert names(found, {ours}, weakly=True) == any(tag.opaque == ours for tag in tags)
-    assert names(found, {ours}, weakly=False) == any(tag.opaque == ours and not tag.weak for tag in tags)
+@given(TAGS, TAG.filter(lambda tag: b"-" not in tag), st.sampled_from([b"", b"-gzip-0f", b"-br-77"]))
+def test_weak_and_strong_comparison(tags: list[Tag], content: bytes, encoding: bytes) -> None:
+    ours = content + encoding
+
+    def verdict(field: bytes) -> Verdict:
+        return judge({field: spelled(tags, [b" "])}, {ours}, content, NOW)
+
+    same_bytes = any(tag.opaque == ours and not tag.weak for tag in tags)
+    assert verdict(b"if-match") is (Verdict.SEND if same_bytes else Verdict.FAILED)
+    same_content = any(tag.opaque.partition(b"-")[0] == content for tag in tags)
+    assert verdict(b"if-none-match") is (Verdict.UNCHANGED if same_content else Verdict.SEND)
 
 
 @given(st.binary(max_size=200))
@@ -101,7 +107,11 @@ AT, BEFORE, AFTER = (
     [
         ({}, Verdict.SEND),
         ({"if-none-match": b'"a"'}, Verdict.UNCHANGED),
-        ({"if-none-match": b'"a-gzip"'}, Verdict.UNCHANGED),
+        ({"if-none-match": b'"a-gzip-1"'}, Verdict.UNCHANGED),
+        ({"if-none-match": b'"a-gzip-2"'}, Verdict.UNCHANGED),
+        ({"if-none-match": b'"ab"'}, Verdict.SEND),
+        ({"if-match": b'"a-gzip-1"'}, Verdict.SEND),
+        ({"if-match": b'"a-gzip-2"'}, Verdict.FAILED),
         ({"if-none-match": b'W/"a"'}, Verdict.UNCHANGED),
         ({"if-none-match": b"*"}, Verdict.UNCHANGED),
         ({"if-none-match": b'"x", "a"'}, Verdict.UNCHANGED),
@@ -127,7 +137,7 @@ AT, BEFORE, AFTER = (
     ],
 )
 def test_conditions_in_their_order(headers: dict[str, bytes], verdict: Verdict) -> None:
-    assert judge({name.encode(): value for name, value in headers.items()}, {b"a", b"a-gzip"}, NOW) is verdict
+    assert judge({name.encode(): value for name, value in headers.items()}, {b"a", b"a-gzip-1"}, b"a", NOW) is verdict
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
@@ -11,9 +12,11 @@ from starlette.testclient import TestClient
 from world import World, courier
 
 from syndicate.config import Settings
+from syndicate.config.sections import Feed
 from syndicate.core.feeds import WRITERS, alternate_links, feed_document, listed_feeds
 from syndicate.core.message.public_copy import public_copy
 from syndicate.model import FeedFormat, Keyring
+from syndicate.pipeline.publish import publish
 from syndicate.pipeline.publish.wanted import public_feeds
 from syndicate.service.wiring import Services
 from syndicate.store.articles import newest
@@ -54,6 +57,24 @@ def client(world: World, settings: Settings) -> TestClient:
             place.write_bytes(WRITERS[form](document))
     (settings.feeds_path / "feeds.opml").write_text("<opml/>")
     return TestClient(make_app(services), raise_server_exceptions=False, follow_redirects=False)
+
+
+def test_the_page_of_a_feed_leads_to_those_below_it(world: World, settings: Settings) -> None:
+    settings = settings.model_copy(update={"feed": {"all": Feed(per=("language", "author"))}})
+    services = Services(settings, clock=world.clock)
+    services.__dict__["database"] = world.database
+    world.article("one", author="林雨青")
+    world.article("two", language="ar", author="Ada Lock")
+    world.poll()
+    publish(world.database, settings, world.now)
+    page = TestClient(make_app(services)).get("/feeds/all/").text
+    for heading, links in (
+        ("By author", {"/feeds/all/author/ada-lock/": "Ada Lock", f"/feeds/all/author/{quote('林雨青')}/": "林雨青"}),
+        ("By language", {"/feeds/all/language/ar/": "العربية", "/feeds/all/language/en/": "English"}),
+    ):
+        below = page[page.index(f"<h2>{heading}</h2>") :]
+        found = re.findall(r'<li><a href="([^"]*)">([^<]*)</a></li>', below[: below.index("</ul>")])
+        assert dict(found) == links
 
 
 def test_the_page_of_a_feed(client: TestClient) -> None:

@@ -162,7 +162,8 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         say.text(f"ALARM: {alarm}")
     if found.alarms:
         raise typer.Exit(1)
-    say.text("all is well")
+    troubled = found.hub_troubles or found.not_composed or any(source.error for source in found.sources)
+    say.text("no alarm so far: what has an error is tried again" if troubled else "all is well")
 
 
 def _pace_line(pace: Pace) -> str:

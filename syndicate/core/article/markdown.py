@@ -21,6 +21,18 @@ _PARAGRAPH = re.compile(rf"{_PARAGRAPH_LINE}(?:\n{_PARAGRAPH_LINE})*(?<!\s)")
 _MARK = re.compile(r"[\\`*_\[\]<&~]")
 _SPACE_AT_END = re.compile(r"\s\n")
 
+# What a renderer that does not sanitise may make more of than we do: tags, and links to what is no absolute address.
+_TAG = re.compile(r"<(?!https?://|mailto:)[A-Za-z/!?]")
+_OTHER_LINK = re.compile(r"\](?:\(|:)(?!\s*<?(?:https?://|mailto:|#))", re.IGNORECASE)
+
+
+def is_portable(text: str) -> bool:
+    """Whether any renderer of Markdown makes of this what we publish: no HTML in it, no relative or active link.
+
+    What only looks like one of these (in code, say) counts as one.
+    """
+    return not _TAG.search(text) and not _OTHER_LINK.search(text)
+
 
 def render_markdown(text: str) -> str:
     """Render a document. The result is not sanitised.

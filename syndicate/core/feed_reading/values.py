@@ -32,6 +32,7 @@ _DAY_ONLY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")  # W3C-DTF: a y
 _LOOSE_ISO = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)? ?(Z|[+-]\d{2}:?\d{2})?", re.IGNORECASE
 )
+_YEAR_OF_NOTHING = re.compile(r"(?<![+-])\b0\d{3}\b")
 _MAIL = r"(?:mailto:)?[^\s@<>()]+@[^\s@<>()]+\.[^\s@<>()]+"
 _MAIL_AND_NAME = re.compile(rf"{_MAIL}\s*\((.*)\)")
 _NAME_AND_MAIL = re.compile(rf"([^<]*)<{_MAIL}>")
@@ -171,6 +172,8 @@ def _iso(written: str) -> datetime | None:
 
 
 def _mail(written: str) -> datetime | None:
+    if _YEAR_OF_NOTHING.search(written):
+        return None  # Hugo's "unknown"; the library below takes 0001 for 01, and that for 2001
     found = parsedate_to_datetime(written)
     # "-0000" and the names of zones that nobody knows give a time without one: RFC 5322, 4.3 reads those as UTC.
     return found if found.tzinfo else found.replace(tzinfo=UTC)

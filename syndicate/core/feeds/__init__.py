@@ -12,6 +12,7 @@ from syndicate.core.feeds.document import (
     feed_document,
     feed_folder,
     feed_title,
+    issues_title,
 )
 from syndicate.core.feeds.entries import FeedEntry, Image, Related
 from syndicate.core.feeds.feedgen_documents import write_atom, write_rss
@@ -34,6 +35,7 @@ __all__ = [
     "feed_document",
     "feed_folder",
     "feed_title",
+    "issues_title",
     "listed_feeds",
     "opml",
 ]

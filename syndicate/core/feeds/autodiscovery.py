@@ -7,7 +7,7 @@ from typing import NamedTuple
 from syndicate.config import Settings
 from syndicate.config.checks import ISSUE_FEEDS
 from syndicate.config.sections import Feed
-from syndicate.core.feeds.document import feed_folder, feed_title
+from syndicate.core.feeds.document import feed_folder, feed_title, issues_title
 from syndicate.model import FeedFormat
 
 # Readers take the first that they understand. Of 64 hostile titles in 16 parsers, 62 survived in Atom and 57 in RSS.
@@ -41,7 +41,7 @@ def listed_feeds(settings: Settings) -> list[ListedFeed]:
     ]
     formats = _sorted(Feed().formats)
     feeds += [
-        ListedFeed(f"{ISSUE_FEEDS}{name}", settings.digest_title(name), digest.description, formats, issues=True)
+        ListedFeed(f"{ISSUE_FEEDS}{name}", issues_title(settings, name), digest.description, formats, issues=True)
         for name, digest in settings.digest.items()
         if digest.public
     ]

@@ -112,15 +112,16 @@ def document_at(
     description: str | None = None,
     language: str | None = None,
     alternate: str | None = None,
+    again: bool = False,
 ) -> tuple[FeedDocument, tuple[ItemProblem, ...]]:
     """Build the document of a feed that lives elsewhere than its configured one: of a category, an archive, an issue.
 
     ``path`` is its folder under ``feeds/``. What only publication knows (hubs, neighbours, tombstones) is put in with
-    ``dataclasses.replace``. Returns the same as ``feed_document``.
+    ``dataclasses.replace``. ``again``: most of its articles were in it before. Returns the same as ``feed_document``.
     """
     site = settings.site
     spoken = language or (feed.languages[0] if len(feed.languages) == 1 else site.language)
-    entries, problems = entries_of(articles, site=site, language=spoken, full=feed.content == "full")
+    entries, problems = entries_of(articles, site=site, language=spoken, full=feed.content == "full", again=again)
     document = FeedDocument(
         path=path,
         title=title,
@@ -147,6 +148,14 @@ def feed_title(settings: Settings, name: str) -> str:
     if not settings.site.title:
         return name
     return f"{settings.site.title}: {name}" if len(settings.feed) > 1 else settings.site.title
+
+
+def issues_title(settings: Settings, digest: str) -> str:
+    """What readers see as the name of the feed of a digest's issues: the digest's, with its key if others bear it."""
+    title = settings.digest_title(digest)
+    others = [feed_title(settings, name) for name in settings.feed]
+    others += [settings.digest_title(name) for name in settings.digest if name != digest]
+    return f"{title}: {digest}" if title in others else title
 
 
 def feed_folder(name: str) -> str:

@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape, unescape
-from typing import Any
+from typing import Any, NamedTuple
 
 from syndicate.config.sections import Site
+from syndicate.core.article.markdown import is_portable
 from syndicate.core.feeds.media_types import file_type, picture_type
 from syndicate.core.feeds.uris import is_uri, web_address
 from syndicate.model import Article, ArticleContent, ArticleKind, Attachment, ItemProblem
@@ -81,20 +83,31 @@ class FeedEntry:
         return self.updated > self.published
 
 
+class _House(NamedTuple):
+    """What an entry depends on beside its article: whose site it stands on."""
+
+    publisher: str
+    title: str
+    language: str
+
+
 def entries_of(
-    articles: Iterable[Article], *, site: Site, language: str, full: bool
+    articles: Iterable[Article], *, site: Site, language: str, full: bool, again: bool = False
 ) -> tuple[tuple[FeedEntry, ...], tuple[ItemProblem, ...]]:
     """Turn articles into entries, newest first, and name those that were left out with the reason.
 
     The order is by first publication, so an edit lets nothing jump up. Ties are broken by the permanent id: it is the
-    same on every machine, and a sequence number is not.
+    same on every machine, and a sequence number is not. ``again``: most of them were asked for before, as in a window.
     """
+    house = _House(site.publisher, site.title, site.language)
+    make = _entry if again else _entry.__wrapped__
     entries: list[FeedEntry] = []
     problems: list[ItemProblem] = []
     taken: set[str] = set()
     for article in sorted(articles, key=lambda article: (article.published_at, article.uid), reverse=True):
-        entry = _entry(article, site=site, language=language, full=full)
-        reason = _reason_against(entry, taken)
+        entry, reason = make(article, house, language, full)
+        if entry.id in taken:
+            reason = f"another article has the same id {entry.id}"
         if reason:
             problems.append(ItemProblem(item=article.uid, error=reason))
         else:
@@ -103,12 +116,15 @@ def entries_of(
     return tuple(entries), tuple(problems)
 
 
-def _entry(article: Article, *, site: Site, language: str, full: bool) -> FeedEntry:
+# Of the 50 entries of a window one is new; that the others are the same objects saves their writers a comparison too.
+@lru_cache(maxsize=1024)
+def _entry(article: Article, house: _House, language: str, full: bool) -> tuple[FeedEntry, str | None]:
+    """The entry of an article, and the reason why no document can hold it, if there is one."""
     content = article.content
     published = _whole_seconds(article.published_at)
     updated = _whole_seconds(article.updated_at) if article.updated_at else published
     picture = _image(content.image, content.image_alt, content.html)
-    return FeedEntry(
+    entry = FeedEntry(
         id=article.uid,
         title=_line(content.title),
         url=web_address(content.url),
@@ -116,17 +132,23 @@ def _entry(article: Article, *, site: Site, language: str, full: bool) -> FeedEn
         updated=max(published, updated),
         # A text of another house that names no author must not appear as the site's own.
         authors=_distinct([without_mail(author) for author in content.authors])
-        or _other_publisher(content.publisher, site),
+        or _other_publisher(content.publisher, house),
         categories=_distinct([content.category, *content.tags]),
         summary=content.summary.strip(),
         html=_with_image(content.html, picture) if full else "",
-        language=_other_language(content.language or site.language, language),
+        language=_other_language(content.language or house.language, language),
         image=picture,
         kind=content.kind,
-        markdown=content.markdown if full and content.markdown and not content.markdown.isspace() else None,
+        markdown=_markdown(content.markdown) if full else None,
         **_comments(content),
         attachments=_attachments(content.attachments),
     )
+    return entry, _reason_against(entry)
+
+
+def _markdown(text: str | None) -> str | None:
+    # It goes out as its author wrote it, and who shows it may neither sanitise it nor know what it is relative to.
+    return text if text and not text.isspace() and is_portable(text) else None
 
 
 def _image(address: str | None, alt: str, html: str) -> Image | None:
@@ -179,8 +201,8 @@ def _with_image(html: str, image: Image | None) -> str:
     return f'<p><img src="{escape(image.url)}" alt="{escape(image.alt)}"></p>\n{html}'
 
 
-def _other_publisher(publisher: str | None, site: Site) -> tuple[str, ...]:
-    return (publisher,) if publisher and publisher not in {site.publisher, site.title} else ()
+def _other_publisher(publisher: str | None, house: _House) -> tuple[str, ...]:
+    return (publisher,) if publisher and publisher not in {house.publisher, house.title} else ()
 
 
 def without_mail(author: str) -> str:
@@ -217,7 +239,7 @@ def _whole_seconds(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(microsecond=0)
 
 
-def _reason_against(entry: FeedEntry, taken: set[str]) -> str | None:
+def _reason_against(entry: FeedEntry) -> str | None:
     """Why no valid document can hold an entry, or None. Ingest cleans; this keeps one article from stopping a feed."""
     for field, text in _texts(entry):
         found = _FORBIDDEN.search(text)
@@ -227,8 +249,6 @@ def _reason_against(entry: FeedEntry, taken: set[str]) -> str | None:
             )
     if not is_uri(entry.id):
         return f"{entry.id!r} is no permanent id (a tag: URI, RFC 4151)"
-    if entry.id in taken:
-        return f"another article has the same id {entry.id}"
     if not entry.title:
         return "it has no title"
     return None

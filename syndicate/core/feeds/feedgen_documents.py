@@ -116,8 +116,8 @@ def _atom_entry(entry: FeedEntry) -> GeneratedEntry:
             item.summary(entry.summary, type="text")
     if entry.html:
         item.content(entry.html, type="html")  # without a type readers show the tags; as CDATA it would be invalid
-    elif entry.url is None:
-        # Without a link an entry must have a content (RFC 4287 4.1.2).
+    elif entry.url is None or not entry.summary:
+        # Without a link an entry must have a content (RFC 4287 4.1.2), with one it should have a summary or that.
         item.content(entry.summary or entry.title, type="text")
     return item
 

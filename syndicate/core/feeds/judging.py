@@ -21,7 +21,8 @@ from syndicate.model import FeedFormat
 _IDS = {
     FeedFormat.RSS: re.compile(rb"<guid isPermaLink=\"false\">([^<]*)</guid>"),
     FeedFormat.ATOM: re.compile(rb"<entry[^>]*>\s*<id>([^<]*)</id>"),
-    FeedFormat.JSON: re.compile(rb"^  \{\"id\": (\"(?:[^\"\\]|\\.)*\")", re.MULTILINE),
+    # It begins with a literal, not with "^": such a pattern is looked for ten times as fast.
+    FeedFormat.JSON: re.compile(rb"\n  \{\"id\": (\"(?:[^\"\\]|\\.)*\")"),
 }
 
 

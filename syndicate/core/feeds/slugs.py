@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 # File systems allow 255 bytes a name; a letter takes up to four in UTF-8.
 _LONGEST = 60
-_SEPARATORS = re.compile(r"[\W_]+")
+_GAPS = re.compile(" +")
 
 
 def slug(term: str) -> str:
@@ -27,13 +27,13 @@ def slug(term: str) -> str:
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", term).casefold())
     kept: list[str] = []
     for character in folded:
+        if unicodedata.category(character)[0] not in "LMN":
+            kept.append(" ")
         # A mark on a Latin letter is an accent; elsewhere it is part of the writing (Devanagari, Thai).
-        if unicodedata.combining(character) and kept and kept[-1].isascii():
-            continue
-        kept.append(character)
+        elif not (unicodedata.combining(character) and kept and kept[-1].isascii()):
+            kept.append(character)
     composed = unicodedata.normalize("NFC", "".join(kept))
-    joined = "".join(character if _stays(character) else " " for character in composed)
-    short = _SEPARATORS.sub("-", joined.strip()).strip("-")[:_LONGEST].strip("-")
+    short = _GAPS.sub("-", composed.strip())[:_LONGEST].strip("-")
     return short or f"term-{sha256(term.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
@@ -48,7 +48,3 @@ def free_slug(term: str, taken: Container[str]) -> str:
 def quoted_path(path: str) -> str:
     """A path below ``feeds/`` as it stands in an address (RFC 3986, section 3.3)."""
     return quote(path, safe="/-._~")
-
-
-def _stays(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN"

@@ -61,6 +61,13 @@ def with_region(tag: str, *wanted: str | None) -> str:
     return tag
 
 
+def language_name(tag: str) -> str:
+    """What a language calls itself ("Deutsch", "العربية"); the tag of one that Babel does not know."""
+    locale = locale_of(tag)
+    known = locale.language == fallback_chain(tag)[0].partition("-")[0]
+    return (known and locale.get_display_name()) or tag
+
+
 def direction(tag: str) -> str:
     """``rtl`` for languages written from right to left, else ``ltr``, as HTML's dir attribute wants it."""
     return str(locale_of(tag).text_direction) if tag else "ltr"

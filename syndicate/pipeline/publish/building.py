@@ -71,7 +71,7 @@ class Builder:
 
     def begin(self, wanted: PublicFeed, row: FeedRecord, revision: int) -> Built:
         """The new row of a feed before anything was built."""
-        title = f"{wanted.below}: {row.label}" if row.kind else wanted.title
+        title = wanted.title_of(row.kind, row.label) if row.kind else wanted.title
         feed = replace(row, title=title, error=None, gone_at=None, moved_to=None)
         if row.kind:  # a configured feed's speaks for all below it, and moves when they are done
             feed = replace(feed, revision=revision, built_at=self.now, settings_hash=wanted.settings_hash)
@@ -149,7 +149,7 @@ class Builder:
         # What an archived feed takes it holds already, on a page or not: the new ones came in a moment ago.
         held = articles if feed.archive else {id_ for id_, page in built.before.items() if page is None}
         seen = () if changed is None else (articles.keys() & held) - set(changed)
-        document, problems = self._document(wanted, built.feed, articles.values(), path=name)
+        document, problems = self._document(wanted, built.feed, articles.values(), path=name, again=True)
         kept = fit(document.entries, feed.max_size)
         by_uid = {article.uid: article for article in articles.values()}
         if feed.archive and len(kept) < len(document.entries):
@@ -190,11 +190,11 @@ class Builder:
         )
 
     def _document(
-        self, wanted: PublicFeed, row: FeedRecord, articles: Iterable[Article], *, path: str
+        self, wanted: PublicFeed, row: FeedRecord, articles: Iterable[Article], *, path: str, again: bool = False
     ) -> tuple[FeedDocument, tuple[ItemProblem, ...]]:
         language = row.term if row.kind == "language" else None
         document, problems = document_at(
-            self.settings, wanted.feed, articles, path=path, title=row.title, language=language
+            self.settings, wanted.feed, articles, path=path, title=row.title, language=language, again=again
         )
         uid = wanted.uid_of(row.name)
         return replace(document, base=address(self.settings, path), hubs=wanted.hubs, uid=uid), problems

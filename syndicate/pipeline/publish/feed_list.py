@@ -7,14 +7,12 @@ from datetime import datetime
 
 from syndicate.config import Settings
 from syndicate.core.feeds import Outline, opml
-from syndicate.model import FeedFormat
+from syndicate.core.feeds.autodiscovery import BEST_FIRST
 from syndicate.pipeline.publish.files import Placed, place
 from syndicate.pipeline.publish.wanted import PublicFeed, address
 from syndicate.store.feeds import DocumentRecord, FeedRecord
 
 PATH = "feeds.opml"
-# Readers of lists take any XML format for "rss"; Atom keeps more of a title (62 of 64 hostile ones, RSS 57).
-_BEST_FIRST = (FeedFormat.ATOM, FeedFormat.RSS, FeedFormat.JSON)
 
 
 def place_feed_list(
@@ -51,7 +49,8 @@ def place_feed_list(
 
 
 def _outline(settings: Settings, feed: PublicFeed, row: FeedRecord) -> Outline:
-    form = next(form for form in _BEST_FIRST if form in feed.feed.formats)
+    # Readers of lists take any of the XML formats, although OPML calls them all "rss".
+    form = next(form for form in BEST_FIRST if form in feed.feed.formats)
     return Outline(
         title=row.title,
         xml_url=f"{address(settings, row.name)}/{form.file_name}",

@@ -166,6 +166,6 @@ def _fresh(wanted: PublicFeed, of: Term, label: str, now: datetime) -> FeedRecor
         kind=of.kind,
         term=of.term,
         label=label,
-        title=f"{wanted.below}: {label}",
+        title=wanted.title_of(of.kind, label),
         built_at=now,
     )

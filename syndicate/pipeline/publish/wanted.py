@@ -10,8 +10,9 @@ from syndicate import __version__
 from syndicate.config import Settings
 from syndicate.config.checks import ISSUE_FEEDS
 from syndicate.config.sections import Feed
-from syndicate.core.feeds import feed_title
+from syndicate.core.feeds import feed_title, issues_title
 from syndicate.core.feeds.slugs import quoted_path
+from syndicate.core.render.languages import language_name
 from syndicate.core.websub import hub_addresses
 from syndicate.errors import UnknownNameError
 from syndicate.store.columns import canonical_json
@@ -34,9 +35,14 @@ class PublicFeed:
     digest: str | None = None
     uid: str | None = None
 
+    def title_of(self, kind: str, label: str) -> str:
+        """The title of a feed below this one: of a category, an author, a language and so on."""
+        return f"{self.below}: {language_name(label) if kind == 'language' else label}"
+
     def uid_of(self, name: str) -> str | None:
         """The permanent id of this feed, or of one below it: its name below never changes (RFC 4287, 4.2.6.1)."""
-        return None if self.uid is None else f"{self.uid}{name.removeprefix(self.name)}"
+        # Ids are URIs (RFC 4287, 4.2.6; RFC 4151), folders are in any script.
+        return None if self.uid is None else f"{self.uid}{quoted_path(name.removeprefix(self.name))}"
 
 
 def public_feeds(settings: Settings) -> dict[str, PublicFeed]:
@@ -78,7 +84,7 @@ def _configured(settings: Settings, name: str) -> PublicFeed:
 
 
 def _of_issues(settings: Settings, digest: str) -> PublicFeed:
-    title, feed = settings.digest_title(digest), Feed()
+    title, feed = issues_title(settings, digest), Feed()
     return PublicFeed(
         name=f"{ISSUE_FEEDS}{digest}",
         feed=feed,

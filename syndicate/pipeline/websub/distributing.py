@@ -6,8 +6,7 @@ import logging
 import random
 import threading
 import uuid
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -19,7 +18,7 @@ from syndicate.config import Settings
 from syndicate.core.websub import RETRIES, distribution_headers, is_ours, retry_after, retry_delay, topic_path
 from syndicate.errors import FetchError
 from syndicate.io.guard import Limits, fetch
-from syndicate.pipeline.websub.working import is_due, work_off
+from syndicate.pipeline.websub.working import work_off
 from syndicate.store.engine import Database
 from syndicate.store.hub_deliveries import OwedDelivery, delivered, delivery_failed, next_delivery, take_deliveries
 
@@ -56,24 +55,16 @@ def distribute(
     holder = uuid.uuid4().hex
     limits = Limits(seconds=15, body_bytes=4096, cut=True, redirects=0, networks=settings.service.networks)
     result = Distributed()
-
-    def take(free: int, under_way: Counter[str]) -> Sequence[OwedDelivery]:
-        with database.read() as session:
-            if not is_due(next_delivery(session), clock()):
-                return []
-        with database.write() as session:
-            return take_deliveries(session, holder, clock(), free, busy=under_way, per_host=_PER_HOST)
-
-    def record(answers: Sequence[_Answer]) -> None:
-        with database.write() as session:
-            for answer in answers:
-                _record(session, answer, holder, clock(), result)
-
     work_off(
-        take=take,
+        database,
+        clock=clock,
+        next_due=next_delivery,
+        take=lambda session, free, under_way: take_deliveries(
+            session, holder, clock(), free, busy=under_way, per_host=_PER_HOST
+        ),
         place=lambda delivery: delivery.host,
         perform=lambda delivery: _send(settings, delivery, limits),
-        record=record,
+        record=lambda session, answer: _record(session, answer, holder, clock(), result),
         slots=_SLOTS,
         stop=stop,
     )

@@ -6,8 +6,7 @@ import logging
 import random
 import threading
 import uuid
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
@@ -61,24 +60,16 @@ def follow(database: Database, settings: Settings, *, clock: Callable[[], dateti
             return result
     with database.write() as session:
         store.forget_over(session, clock())
-
-    def take(free: int, under_way: Counter[str]) -> Sequence[FollowedFeed]:
-        with database.read() as session:
-            if not is_due(store.next_follow(session), clock()):
-                return []
-        with database.write() as session:
-            return store.take_due(session, holder, clock(), free, busy=under_way, per_hub=_PER_HUB)
-
-    def record(answers: Sequence[_Answer]) -> None:
-        with database.write() as session:
-            for answer in answers:
-                _record(session, answer, holder, clock(), result)
-
     work_off(
-        take=take,
+        database,
+        clock=clock,
+        next_due=store.next_follow,
+        take=lambda session, free, under_way: store.take_due(
+            session, holder, clock(), free, busy=under_way, per_hub=_PER_HUB
+        ),
         place=lambda feed: feed.hub,
         perform=lambda feed: _ask(settings, feed),
-        record=record,
+        record=lambda session, answer: _record(session, answer, holder, clock(), result),
         slots=_SLOTS,
         stop=stop,
     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
+from sqlmodel import Session
+
 from syndicate.config import Settings
 from syndicate.core.websub import PING_AFTER, RETRIES, outside_hubs, retry_after, retry_delay, worth_retrying
 from syndicate.errors import FetchError
@@ -75,34 +77,26 @@ def ping_hubs(
     with database.write() as writing:
         forget_pings(writing, outside_hubs(settings))
 
-    def take(_free: int, under_way: Counter[str]) -> Sequence[list[OwedPing]]:
-        news()
-        with database.read() as reading:
-            if not is_due(next_ping(reading), clock()):
-                return []
-        with database.write() as writing:
-            group = take_pings(writing, holder, clock(), _GROUP, busy=list(under_way))
+    def take(writing: Session, _free: int, under_way: Counter[str]) -> Sequence[list[OwedPing]]:
+        group = take_pings(writing, holder, clock(), _GROUP, busy=list(under_way))
         return [group] if group else []
 
-    def record(groups: Sequence[list[_Answer]]) -> None:
-        with database.write() as writing:
-            for answer in (answer for group in groups for answer in group):
-                now = clock()
-                if answer.untried:
-                    release_ping(writing, answer.ping, holder, now)
-                elif answer.error is None:
-                    ping_told(writing, answer.ping, holder, answer.status or 0, now, again_at=now + PING_AFTER)
-                    result.told += 1
-                else:
-                    due_at = _next_attempt(answer, now)
-                    kept = ping_failed(
-                        writing, answer.ping, holder, status=answer.status, error=answer.error, due_at=due_at
-                    )
-                    result.failed += 1
-                    if kept:
-                        _tell(answer, due_at)
+    def record(writing: Session, answers: Sequence[_Answer]) -> None:
+        for answer in answers:
+            _record(writing, answer, holder, clock(), result)
 
-    work_off(take=take, place=lambda group: group[0].hub, perform=_tell_hub, record=record, slots=_SLOTS, stop=stop)
+    work_off(
+        database,
+        clock=clock,
+        next_due=next_ping,
+        take=take,
+        place=lambda group: group[0].hub,
+        perform=_tell_hub,
+        record=record,
+        slots=_SLOTS,
+        stop=stop,
+        before_look=news,
+    )
     return result
 
 
@@ -145,6 +139,20 @@ def _tell_one(guarded: GuardedSession, ping: OwedPing) -> _Answer:
         error=f"it answered {fetched.status}{f' ({said})' if said else ''}",
         asked=retry_after(fetched.headers.get("retry-after")),
     )
+
+
+def _record(writing: Session, answer: _Answer, holder: str, now: datetime, result: Pinged) -> None:
+    if answer.untried:
+        release_ping(writing, answer.ping, holder, now)
+    elif answer.error is None:
+        ping_told(writing, answer.ping, holder, answer.status or 0, now, again_at=now + PING_AFTER)
+        result.told += 1
+    else:
+        due_at = _next_attempt(answer, now)
+        kept = ping_failed(writing, answer.ping, holder, status=answer.status, error=answer.error, due_at=due_at)
+        result.failed += 1
+        if kept:
+            _tell(answer, due_at)
 
 
 def _next_attempt(answer: _Answer, now: datetime) -> datetime | None:

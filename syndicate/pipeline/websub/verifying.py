@@ -8,8 +8,7 @@ import random
 import secrets
 import threading
 import uuid
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +18,7 @@ from syndicate.config import Settings
 from syndicate.core.websub import VERIFICATION_RETRIES, Mode, is_ours, question_address, retry_delay
 from syndicate.errors import FetchError, RefusedAddressError
 from syndicate.io.guard import Limits, fetch
-from syndicate.pipeline.websub.working import is_due, work_off
+from syndicate.pipeline.websub.working import work_off
 from syndicate.store.engine import Database
 from syndicate.store.hub import (
     TakenRequest,
@@ -63,24 +62,16 @@ def verify(database: Database, settings: Settings, *, clock: Callable[[], dateti
     holder = uuid.uuid4().hex
     limits = Limits(seconds=15, body_bytes=4096, redirects=0, networks=settings.service.networks)
     result = Verified()
-
-    def take(free: int, under_way: Counter[str]) -> Sequence[TakenRequest]:
-        with database.read() as session:
-            if not is_due(next_request(session), clock()):
-                return []
-        with database.write() as session:
-            return take_requests(session, holder, clock(), free, busy=under_way, per_host=_PER_HOST)
-
-    def record(answers: Sequence[_Answer]) -> None:
-        with database.write() as session:
-            for answer in answers:
-                _record(session, answer, holder, clock(), result)
-
     work_off(
-        take=take,
+        database,
+        clock=clock,
+        next_due=next_request,
+        take=lambda session, free, under_way: take_requests(
+            session, holder, clock(), free, busy=under_way, per_host=_PER_HOST
+        ),
         place=lambda request: request.host,
         perform=lambda request: _ask(request, limits),
-        record=record,
+        record=lambda session, answer: _record(session, answer, holder, clock(), result),
         slots=_SLOTS,
         stop=stop,
     )

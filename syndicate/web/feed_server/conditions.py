@@ -74,19 +74,23 @@ def http_date(value: bytes) -> int | None:
         return None
 
 
-def names(tags: tuple[Tag, ...] | str, ours: Collection[bytes], *, weakly: bool) -> bool:
-    """Whether a list names one of our strong tags, by weak or strong comparison (RFC 9110 8.8.3.2)."""
-    return isinstance(tags, str) or any(tag.opaque in ours and (weakly or not tag.weak) for tag in tags)
+def content_of(tag: Tag) -> bytes:
+    """The hash of the content that a tag of ours is of: what stands before the name of its encoding, if it has one."""
+    return tag.opaque.partition(b"-")[0]
 
 
-def judge(headers: Headers, ours: Collection[bytes], modified: int) -> Verdict:
+def judge(headers: Headers, ours: Collection[bytes], content: bytes, modified: int) -> Verdict:
     """Evaluate the conditions of a GET or HEAD in their order (RFC 9110 13.2.2).
 
-    ``ours`` are the opaque tags of the content in every encoding, ``modified`` is in seconds since 1970.
+    ``ours`` are the opaque tags of what can be sent, one for each encoding, ``content`` is the hash that all of them
+    begin with, ``modified`` is in seconds since 1970. If-Match compares tags byte for byte. If-None-Match compares
+    weakly, for which the same content is enough: so a copy in another encoding, or in one that has been compressed
+    better since, is as good as the one that would be sent (RFC 9110 8.8.3.2).
     """
     wanted = headers.get(b"if-match")
     if wanted is not None:
-        if not names(entity_tags(wanted), ours, weakly=False):
+        tags = entity_tags(wanted)
+        if tags != ANY and not any(isinstance(tag, Tag) and not tag.weak and tag.opaque in ours for tag in tags):
             return Verdict.FAILED
     elif (until := headers.get(b"if-unmodified-since")) is not None:
         limit = http_date(until)
@@ -94,7 +98,9 @@ def judge(headers: Headers, ours: Collection[bytes], modified: int) -> Verdict:
             return Verdict.FAILED
     known = headers.get(b"if-none-match")
     if known is not None:
-        return Verdict.UNCHANGED if names(entity_tags(known), ours, weakly=True) else Verdict.SEND
+        tags = entity_tags(known)
+        same = tags == ANY or any(isinstance(tag, Tag) and content_of(tag) == content for tag in tags)
+        return Verdict.UNCHANGED if same else Verdict.SEND
     since = headers.get(b"if-modified-since")
     if since is not None:
         moment = http_date(since)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final
 
-from syndicate.web.feed_server.conditions import ANY, Headers, entity_tags
+from syndicate.web.feed_server.conditions import ANY, Headers, Tag, content_of, entity_tags
 from syndicate.web.feed_server.held import Held, Version
 
 DELTA_FROM: Final = 65_536  # bytes of the whole: of less there is too little to save
@@ -37,7 +37,7 @@ def known_version(held: Held, headers: Headers) -> Version | None:
     tags = entity_tags(headers.get(b"if-none-match", b""))
     if tags == ANY:
         return None
-    named = {tag.opaque.decode("latin-1").partition("-")[0] for tag in tags if isinstance(tag, tuple)}
+    named = {content_of(tag).decode("latin-1") for tag in tags if isinstance(tag, Tag)}
     return next((version for version in held.history if version.digest in named), None)
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, Final
 
-from syndicate.web.feed_server.conditions import ANY, Headers, entity_tags
+from syndicate.web.feed_server.conditions import ANY, Headers, Tag, content_of, entity_tags
 from syndicate.web.feed_server.messages import OPEN, Fields, Head, head
 from syndicate.web.feed_server.negotiation import ENCODINGS, acceptable
 
 YEAR: Final = 31_536_000  # seconds
+_OF_BYTES: Final = 12  # digits that tell one compression of a content from another
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,15 @@ class Version:
 
     digest: str
     entries: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of one encoding, None where they stay in their file, their number, and their hash (hexadecimal)."""
+
+    body: bytes | None
+    size: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +89,34 @@ class Held:
                 return self.variants[encoding]
         return self.variants["identity"]
 
-    def matched(self, headers: Headers) -> Variant:
-        """Which encoding a client's copy is in: its tag is repeated in a 304, so that its cache knows what to renew.
+    def unchanged(self, headers: Headers) -> Head:
+        """The 304 for a client's copy: its own tag is repeated, so that its cache knows what to renew (RFC 9111 4.3.4).
 
-        Without a tag of ours in the request it is the one that would have been sent.
+        Without a tag of ours in the request it is that of what would have been sent.
         """
         tags = entity_tags(headers.get(b"if-none-match", b""))
-        if tags != ANY:
-            for tag in tags:
-                if isinstance(tag, tuple) and tag.opaque in self.by_tag:
-                    return self.by_tag[tag.opaque]
-        return self.variant(headers.get(b"accept-encoding"))
+        content = self.digest.encode()
+        for tag in tags if tags != ANY else ():
+            if isinstance(tag, Tag) and content_of(tag) == content:
+                held = self.by_tag.get(tag.opaque)
+                return held.unchanged if held else head(304, shared_fields(self.about, tag.opaque))
+        return self.variant(headers.get(b"accept-encoding")).unchanged
 
 
 def hold(
-    bodies: Mapping[str, bytes | int],
+    bodies: Mapping[str, Encoded],
     *,
-    digest: str,
     stamp: tuple[Any, ...],
     modified: int,
     now: int,
     about: About,
     history: Sequence[Version] = (),
 ) -> Held:
-    """Make ready what is sent. ``bodies`` has bytes, or their number where they stay in a file, by encoding.
+    """Make ready what is sent, by encoding. The digest of ``identity`` is the document's.
 
-    ``digest`` is a hash of the content without encoding (hexadecimal). Last-Modified is never after ``now``
-    (RFC 9110 8.8.2.1); dates of requests are compared with ``modified``.
+    Last-Modified is never after ``now`` (RFC 9110 8.8.2.1); dates of requests are compared with ``modified``.
     """
+    digest = bodies["identity"].digest
     last_modified = formatdate(min(modified, now), usegmt=True).encode()
     variants = {
         encoding: _variant(encoding, bodies[encoding], digest, last_modified, about)
@@ -129,13 +139,14 @@ def hold(
     )
 
 
-def _variant(encoding: str, body: bytes | int, digest: str, last_modified: bytes, about: About) -> Variant:
-    size = body if isinstance(body, int) else len(body)
-    tag = (digest if encoding == "identity" else f"{digest}-{encoding}").encode()
+def _variant(encoding: str, encoded: Encoded, digest: str, last_modified: bytes, about: About) -> Variant:
+    # A strong tag is one of bytes: the same content compressed at another level has another (RFC 9110 8.8.1).
+    name = digest if encoding == "identity" else f"{digest}-{encoding}-{encoded.digest[:_OF_BYTES]}"
+    tag = name.encode()
     shared = shared_fields(about, tag)
     full: Fields = [
         (b"content-type", about.media_type.encode()),
-        (b"content-length", str(size).encode()),
+        (b"content-length", str(encoded.size).encode()),
         (b"last-modified", last_modified),
         *shared,
         (b"x-content-type-options", b"nosniff"),
@@ -146,10 +157,10 @@ def _variant(encoding: str, body: bytes | int, digest: str, last_modified: bytes
     return Variant(
         encoding=encoding,
         tag=tag,
-        size=size,
+        size=encoded.size,
         whole=head(200, full),
         unchanged=head(304, shared),
-        body=None if isinstance(body, int) else body,
+        body=encoded.body,
     )
 
 

@@ -116,13 +116,13 @@ class FeedServer:
     def _at_once(self, scope: Scope, headers: Headers, held: Held) -> Answer | None:
         known = headers.get(b"if-none-match")
         variant = held.by_value.get(known) if known is not None else None
-        if variant is None or b"if-match" in headers or b"if-unmodified-since" in headers:
-            verdict = judge(headers, held.by_tag, held.modified)
-            if verdict is Verdict.FAILED:
-                return precondition_failed()
-            variant = held.matched(headers) if verdict is Verdict.UNCHANGED else None
-        if variant is not None:
+        if variant is not None and b"if-match" not in headers and b"if-unmodified-since" not in headers:
             return variant.unchanged, b""
+        verdict = judge(headers, held.by_tag, held.digest.encode(), held.modified)
+        if verdict is Verdict.FAILED:
+            return precondition_failed()
+        if verdict is Verdict.UNCHANGED:
+            return held.unchanged(headers), b""
         variant = held.variant(headers.get(b"accept-encoding"))
         if scope["method"] == "HEAD":
             return variant.whole, b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from lxml import etree
@@ -12,7 +13,7 @@ from syndicate.core.feeds.rules.entries import SeenEntry, SeenFeed
 from syndicate.core.feeds.rules.extensions import check_extensions
 from syndicate.core.feeds.rules.finding import Findings
 from syndicate.core.feeds.rules.links import Link, check_link, check_links
-from syndicate.core.feeds.rules.xml_reading import plain, text_of
+from syndicate.core.feeds.rules.xml_reading import check_children, plain, text_of
 from syndicate.core.feeds.xml_elements import ATOM, HISTORY, THREAD, TOMBSTONES
 
 _FORMAT = "RFC 4287"
@@ -189,24 +190,15 @@ def _check_language(root: etree._Element, found: Findings) -> None:
 
 
 def _check_children(
-    parent: etree._Element, known: dict[str, bool], required: tuple[str, ...], where: str, found: Findings
+    parent: etree._Element, known: Mapping[str, bool], required: Sequence[str], where: str, found: Findings
 ) -> None:
-    seen: set[str] = set()
-    for child in parent:
-        tag = str(child.tag)
-        if not tag.startswith(f"{{{ATOM}}}"):
-            if not tag.startswith("{"):
-                found.error(_FORMAT, where, f"<{tag[:40]}> has no namespace")
-            continue
-        name = plain(tag)
-        if name not in known:
-            found.error(_FORMAT, where, f"<{name[:40]}> is no element of <{plain(parent.tag)}>")
-        elif known[name] and name in seen:
-            found.error(_FORMAT, where, f"<{name}> stands there more than once")
-        seen.add(name)
-    for name in required:
-        if name not in seen:
-            found.error(_FORMAT, where, f"<{plain(parent.tag)}> has no <{name}>")
+    names = []
+    for tag in (str(child.tag) for child in parent):
+        if tag.startswith(f"{{{ATOM}}}"):
+            names.append(plain(tag))
+        elif not tag.startswith("{"):
+            found.error(_FORMAT, where, f"<{tag[:40]}> has no namespace")
+    check_children(parent, names, known, required, (_FORMAT, where), found)
 
 
 def _date(parent: etree._Element, name: str, where: str, found: Findings) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from lxml import etree
 
@@ -45,6 +46,32 @@ def text_of(element: etree._Element | None) -> str:
 def plain(tag: object) -> str:
     """A tag as people write it: without its namespace."""
     return str(tag).rpartition("}")[2]
+
+
+def check_children(
+    parent: etree._Element,
+    names: Sequence[str],
+    known: Mapping[str, bool],
+    required: Sequence[str],
+    place: tuple[str, str],
+    found: Findings,
+) -> None:
+    """Judge the elements of a format within one of them: known ones, required ones, and single ones once.
+
+    ``names`` are the parent's children that are the format's own, ``known`` says of each whether it may stand there
+    only once, ``place`` is the rule and where the parent stands.
+    """
+    rule, where = place
+    seen: set[str] = set()
+    for name in names:
+        if name not in known:
+            found.error(rule, where, f"<{name[:40]}> is no element of <{plain(parent.tag)}>")
+        elif known[name] and name in seen:
+            found.error(rule, where, f"<{name}> stands there more than once")
+        seen.add(name)
+    for name in required:
+        if name not in seen:
+            found.error(rule, where, f"<{plain(parent.tag)}> has no <{name}>")
 
 
 def _ascii_start(data: bytes) -> bytes | None:
