@@ -29,6 +29,7 @@ def test_the_whole_way(paper: Publisher) -> None:
         paper.delivery = 'retry = ["1s"]'
         paper.digest = 'lookback = "36500d"'  # the samples grow older
         paper.more = relay(server)
+        paper.apart = True
         paper.write()
         sample = shipped("examples") / "articles"
         config = paper.config.read_text().replace('path = "articles"', f"path = {json.dumps(str(sample))}")
