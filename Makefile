@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 PINS := pyproject.toml constraints.txt
 WORKERS ?= 2
+# Where bytecode is not kept, each process of the tests compiles the whole program anew: half a second of CPU.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-slow programs lint bench judge clean
 .DEFAULT_GOAL := demo

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from postgres import PostgresServer, postgres_server
+from postgres_copies import Copies
 
 from syndicate.model import Keyring, SigningKey
 from syndicate.store.engine import Database
@@ -79,11 +80,19 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest.fixture(scope="session")
+def postgres_copies(postgres: PostgresServer, postgres_template: str) -> Iterator[Copies]:
+    """Copies of the migrated PostgreSQL database; they go from test to test."""
+    copies = Copies(postgres, postgres_template)
+    yield copies
+    copies.close()
+
+
 @pytest.fixture
-def postgres_url(postgres: PostgresServer, postgres_template: str) -> Iterator[str]:
-    """The address of a fresh, migrated PostgreSQL database of this test's own."""
-    with postgres.database(template=postgres_template) as name:
-        yield postgres.url(name)
+def postgres_url(postgres_copies: Copies) -> Iterator[str]:
+    """The address of a fresh, migrated PostgreSQL database, for the time of this test its own."""
+    with postgres_copies.one() as name:
+        yield postgres_copies.server.url(name)
 
 
 @pytest.fixture

@@ -43,12 +43,25 @@ class PostgresServer:
     @contextmanager
     def database(self, template: str = "template0") -> Iterator[str]:
         """Make a database, by copying another one; gives its name and drops it at the end, whoever is connected."""
-        name = f"syndicate_test_{os.getpid()}_{next(self._numbers)}"
-        self._do(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8' STRATEGY file_copy")
+        name = self.create(template)
         try:
             yield name
         finally:
-            self._do(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            self.drop(name)
+
+    def create(self, template: str) -> str:
+        name = f"syndicate_test_{os.getpid()}_{next(self._numbers)}"
+        self._do(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8' STRATEGY wal_log")
+        return name
+
+    def drop(self, name: str) -> None:
+        self._do(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    @contextmanager
+    def connect(self, name: str) -> Iterator[psycopg.Connection]:
+        """A connection to one of the databases, in which each statement stands for itself."""
+        with psycopg.connect(_libpq(self.address.set(database=name)), autocommit=True) as connection:
+            yield connection
 
     def _do(self, statement: str) -> None:
         with psycopg.connect(_libpq(self.address), autocommit=True) as connection:
@@ -116,6 +129,7 @@ def _running(program: Path, folder: Path, user: str | None) -> Iterator[None]:
         "full_page_writes=off",
         "max_connections=200",
         "shared_buffers=32MB",
+        "autovacuum=off",  # at no moment of its own; a test whose plans need statistics takes them
     ]
     command = [str(program), "-D", str(folder / "data"), "-k", str(folder), "-h", ""]
     for option in options:

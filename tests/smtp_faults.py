@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal, Self
 
 from smtp_server import HOST, relay_to
@@ -297,3 +298,8 @@ class _Dialogue:
         line = bytes(self._received[: end + 1])
         del self._received[: end + 1]
         return line if keep else line.rstrip(b"\r\n")
+
+
+def patience(*actions: object) -> timedelta:
+    """How long an answer is waited for: only where the server will say nothing, not long."""
+    return timedelta(seconds=1 if any(isinstance(action, Silence) for action in actions) else 30)

@@ -47,13 +47,16 @@ def test_a_missing_configuration_ends_with_2_and_says_what_to_do(syndicate: Call
     assert "syndicate init" in result.err
 
 
-def test_the_configuration_is_named_by_option_or_environment(process: Call, tmp_path: Path) -> None:
+def test_the_configuration_is_named_by_option_or_environment(
+    syndicate: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a.toml").write_text("[x]\n")
-    assert "a.toml: x: unknown section" in process("-c", "a.toml", "db", "upgrade").err
-    assert "a.toml: x: unknown section" in process("--config", tmp_path / "a.toml", "db", "upgrade").err
-    assert "a.toml: x: unknown section" in process("db", "upgrade", env={"SYNDICATE_CONFIG": "a.toml"}).err
-    assert "b.toml: there is no" in process("-c", "b.toml", "db", "upgrade", env={"SYNDICATE_CONFIG": "a.toml"}).err
-    assert "config.toml: there is no" in process("db", "upgrade").err
+    assert "config.toml: there is no" in syndicate("db", "upgrade").err
+    assert "a.toml: x: unknown section" in syndicate("-c", "a.toml", "db", "upgrade").err
+    assert "a.toml: x: unknown section" in syndicate("--config", tmp_path / "a.toml", "db", "upgrade").err
+    monkeypatch.setenv("SYNDICATE_CONFIG", "a.toml")
+    assert "a.toml: x: unknown section" in syndicate("db", "upgrade").err
+    assert "b.toml: there is no" in syndicate("-c", "b.toml", "db", "upgrade").err
 
 
 def test_every_error_class_has_an_exit_status() -> None:
@@ -102,12 +105,15 @@ def test_a_fault_of_ours_is_one_line_with_its_place(
 def test_ctrl_c_ends_with_130_and_no_noise(tmp_path: Path) -> None:
     # A pipe without a writer keeps the program where it reads its configuration.
     os.mkfifo(tmp_path / "config.toml")
+    # Where the tests run in the background of a shell, SIGINT is ignored, and what they start would ignore it as well.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     child = subprocess.Popen(
         [sys.executable, "-m", "syndicate", "check"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    signal.signal(signal.SIGINT, before)
     try:
         # Opening for writing without waiting succeeds only when the reader is there.
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 writer = os.open(tmp_path / "config.toml", os.O_WRONLY | os.O_NONBLOCK)
                 break

@@ -84,9 +84,9 @@ def test_the_hint_of_init_works_from_the_new_folder(installed: Path, syndicate: 
     assert "cd 'my paper' && ../.venv/bin/syndicate check" in told
 
 
-def test_every_command_that_fails_in_json_keeps_standard_output_empty_or_a_document(process: Call) -> None:
+def test_every_command_that_fails_in_json_keeps_standard_output_empty_or_a_document(syndicate: Call) -> None:
     for arguments in (["status"], ["preview", "x"], ["demo", "--dir", "/proc/nothing"], ["issues", "show", "1"]):
-        result = process(*arguments, "--json")
+        result = syndicate(*arguments, "--json")
         assert result.status == 2
         assert result.out == "" or json.loads(result.out)
         assert "unexpected" not in result.err

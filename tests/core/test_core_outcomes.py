@@ -123,9 +123,9 @@ def test_every_reply_has_a_class(code: int | None, enhanced: str | None, text: s
 
 @pytest.mark.parametrize("piece", ["user ", "sender ", "mailbox quota ", "a", "exceeds ", "bad local "])
 def test_no_text_takes_long_to_classify(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     classify_reply(550, None, (piece * 500)[:500])
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @given(code=st.integers(200, 599), text=st.text(max_size=60))

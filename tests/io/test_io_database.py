@@ -128,7 +128,7 @@ def test_many_pages_in_order_and_only_what_changed(desk: Desk) -> None:
 
 
 def test_a_table_that_somebody_locks_is_a_fault_and_not_a_wait(empty_postgres_url: str) -> None:
-    desk = Desk(empty_postgres_url, cursor="updated_at", timeout="200ms")
+    desk = Desk(empty_postgres_url, cursor="updated_at", timeout="1s")
     desk.make()
     desk.add(7)
     with desk.engine.begin() as other:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import ssl
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -199,11 +200,13 @@ def test_a_host_with_a_public_and_a_private_address_is_refused(
 
 
 def test_a_name_server_that_does_not_answer_costs_the_limit_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3))
+    release = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(60))
     began = time.monotonic()
     with pytest.raises(FetchError, match="name server"):
         fetch("http://slow.example/", limits=Limits(seconds=0.5))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
+    release.set()
 
 
 def test_ports_of_other_services_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +222,7 @@ def test_a_slow_answer_costs_the_limit_only(server: WebServer, drip: dict[str, A
     began = time.monotonic()
     with pytest.raises(FetchError, match=r"within 0\.7 s|time for the exchange"):
         fetch(server.url, limits=Limits(seconds=0.7, allow_private=True))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 def test_a_server_that_says_nothing_in_tls_costs_the_limit_only(server: WebServer) -> None:
@@ -227,15 +230,14 @@ def test_a_server_that_says_nothing_in_tls_costs_the_limit_only(server: WebServe
         began = time.monotonic()
         with pytest.raises(FetchError):
             fetch(f"https://127.0.0.1:{silent.getsockname()[1]}/", limits=Limits(seconds=0.7, allow_private=True))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
 
 
 def test_redirects_share_one_limit_of_time(server: WebServer) -> None:
     server.answer = lambda request: Answer(status=302, headers={"location": request.path + "x"}, wait=0.3)
-    began = time.monotonic()
     with pytest.raises(FetchError):
         fetch(server.url + "/", limits=Limits(seconds=0.7, allow_private=True))
-    assert time.monotonic() - began < 2
+    assert len(server.received) <= 3
 
 
 SMALL = Limits(seconds=10, body_bytes=1000, allow_private=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 import pytest
-from smtp_faults import Action, Close, CutData, FaultServer, Say, Silence, Stage, say
+from smtp_faults import Action, Close, CutData, FaultServer, Say, Silence, Stage, patience, say
 
 from syndicate.errors import RelayError
 from syndicate.io.smtp import SmtpSender
@@ -17,7 +17,6 @@ from syndicate.model import Envelope, Outcome, OutcomeKind
 ACCEPTED, DEFERRED, REJECTED, IN_DOUBT = OutcomeKind
 SENDER = "bounces+t0ken@courier.example"
 DATA = b"Subject: News from the port\r\n\r\nThe night ferry returns.\r\n"
-SHORT = timedelta(seconds=0.3)
 
 
 def to(recipient: str = "ana@reader.example", data: bytes = DATA) -> Envelope:
@@ -114,7 +113,7 @@ def test_fault_in_a_transaction(
     if features is GROUPED and doubted(stage, action, kind, code):
         kind, code = ACCEPTED, 250
     with FaultServer({stage: [action]}, features=features) as server:
-        connection = connect(server, wait_timeout=SHORT)
+        connection = connect(server, wait_timeout=patience(action))
         outcome = connection.send(to())
         after = connection.send(to("ben@reader.example"))
         connection.close()
@@ -138,7 +137,7 @@ def test_fault_in_a_transaction_that_rides_with_the_data_before(
     }
     envelopes = [to(f"{name}@reader.example", b"Subject: %d\r\n\r\nx\r\n" % n) for n, name in enumerate("abc")]
     with FaultServer({stage: [fine[stage], action]}, features=GROUPED) as server:
-        connection = connect(server, wait_timeout=SHORT)
+        connection = connect(server, wait_timeout=patience(action))
         first, second, third = (
             connection.send(envelope, following)
             for envelope, following in zip(envelopes, [*envelopes[1:], None], strict=True)
@@ -170,7 +169,7 @@ def test_a_group_saves_all_waits_but_one(connect: Connect) -> None:
 
 def test_a_relay_that_loses_grouped_commands_is_served_one_by_one() -> None:
     with FaultServer(features=GROUPED, loses_grouped_commands=True) as server:
-        sender = SmtpSender([server.relay(wait_timeout=SHORT)], "mail.courier.example")
+        sender = SmtpSender([server.relay(wait_timeout=timedelta(seconds=1))], "mail.courier.example")
         connection = sender.connect()
         outcomes = [connection.send(to(), to("ben@reader.example")), connection.send(to("ben@reader.example"))]
         connection.close()
@@ -230,7 +229,7 @@ RELAY: list[tuple[Mapping[Stage, Action], str]] = [
 @pytest.mark.parametrize(("script", "message"), RELAY, ids=lambda value: str(value)[:60])
 def test_fault_of_the_relay(connect: Connect, script: Mapping[Stage, Action], message: str) -> None:
     with FaultServer(script) as server, pytest.raises(RelayError) as caught:
-        connect(server, wait_timeout=SHORT).send(to())
+        connect(server, wait_timeout=patience(*script.values())).send(to())
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"relay 127.0.0.1:{server.port}: ")
     assert not server.seen.messages
@@ -281,7 +280,7 @@ def test_reset_after_a_refusal_and_only_then(connect: Connect, features: tuple[s
 @pytest.mark.parametrize("reset", [say("500 no"), say("hello?"), Close(), Silence()], ids=str)
 def test_failed_reset_costs_nobody(connect: Connect, reset: Action) -> None:
     with FaultServer({"rcpt": [say("550 5.1.1 no such user")], "rset": [reset]}) as server:
-        connection = connect(server, wait_timeout=SHORT)
+        connection = connect(server, wait_timeout=patience(reset))
         assert connection.send(to()).kind is REJECTED
         assert connection.send(to("ben@reader.example")).kind is ACCEPTED
     assert server.seen.connections == 2
@@ -328,7 +327,7 @@ def test_idle_session_ended_by_the_server_is_noticed(connect: Connect, word: byt
 
 
 def _wait_until(holds: object) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -346,9 +345,9 @@ def test_answer_that_nobody_asked_for_is_not_taken_for_the_next(connect: Connect
 def test_dripping_server_does_not_hold_the_connection_for_ever(connect: Connect) -> None:
     with FaultServer({"message": say("250 " + "x" * 500, pause=0.02)}) as server:
         started = time.monotonic()
-        outcome = connect(server, wait_timeout=SHORT).send(to())
+        outcome = connect(server, wait_timeout=timedelta(seconds=1)).send(to())
     assert outcome.kind is IN_DOUBT
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 9
 
 
 def test_used_up_after_its_messages(connect: Connect) -> None:

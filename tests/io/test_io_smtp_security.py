@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import ssl
 import traceback
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from smtp_faults import Action, Close, FaultServer, Silence, Stage, say
+from smtp_faults import Action, Close, FaultServer, Silence, Stage, patience, say
 from smtp_server import Authority, RecordingServer
 
 from syndicate.config.sections import Relay
@@ -140,7 +139,7 @@ def test_stripped_starttls_is_never_skipped(trusted: Path) -> None:
 )
 def test_starttls_goes_wrong(authority: Authority, trusted: Path, answer: Action, message: str) -> None:
     with FaultServer({"starttls": answer}, features=["STARTTLS"], context=authority.server()) as server:
-        relay = server.relay(tls_type="STARTTLS", tls_ca_file=trusted, wait_timeout=timedelta(seconds=0.3))
+        relay = server.relay(tls_type="STARTTLS", tls_ca_file=trusted, wait_timeout=patience(answer))
         assert message in refused(relay)
     assert not server.seen.messages
 
@@ -221,7 +220,7 @@ def test_cram_md5() -> None:
 )
 def test_log_in_goes_wrong(answer: Action, message: str) -> None:
     with FaultServer({"auth": answer}, features=["AUTH PLAIN"]) as server:
-        relay = server.relay(username="courier", password=PASSWORD, wait_timeout=timedelta(seconds=0.3))
+        relay = server.relay(username="courier", password=PASSWORD, wait_timeout=patience(answer))
         assert message in refused(relay)
     assert not server.seen.messages
 

@@ -436,11 +436,11 @@ def test_a_stop_releases_at_once_what_waits_behind_a_slow_server(world: World) -
 
     def crawl(envelope: Envelope) -> Outcome:
         stop.set()
-        slow.wait(20)
+        slow.wait(120)
         return accept(envelope)
 
     def release_later() -> None:
-        for _ in range(200):
+        for _ in range(2000):
             if world.counts(issue_id).sending == 1:
                 break
             time.sleep(0.05)

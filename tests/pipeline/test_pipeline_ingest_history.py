@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from paper import Paper
-from postgres import PostgresServer
+from postgres_copies import Copies
 
 from syndicate.model import PollResult
 from syndicate.store.articles import number_due
@@ -178,14 +178,12 @@ def test_any_history_on_sqlite(sqlite_template: Path) -> None:
     )
 
 
-def test_any_history_on_postgresql(
-    postgres: PostgresServer, postgres_template: str, request: pytest.FixtureRequest
-) -> None:
+def test_any_history_on_postgresql(postgres_copies: Copies, request: pytest.FixtureRequest) -> None:
     def make(_home: Path) -> Database:
-        context = postgres.database(template=postgres_template)
+        context = postgres_copies.one()
         name = context.__enter__()
         request.addfinalizer(lambda: context.__exit__(None, None, None))
-        return Database(postgres.url(name))
+        return Database(postgres_copies.server.url(name))
 
     class OnPostgresql(History):
         make_database = staticmethod(make)

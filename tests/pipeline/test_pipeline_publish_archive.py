@@ -280,13 +280,13 @@ def test_a_kill_at_any_moment_leaves_whole_files_and_the_next_run_makes_all_good
     paper.settings = paper.configured(all={"max_items": 6, "archive": True, "formats": ["atom", "json"]})
     url = paper.database.engine.url.render_as_string(hide_password=False)
     root = paper.settings.feeds_path
-    for turn in range(6):
+    for turn in range(3):
         child = subprocess.Popen(
             [sys.executable, "-c", KILLED, url, paper.settings.model_dump_json()], stdout=subprocess.PIPE
         )
         assert child.stdout is not None
         child.stdout.readline()
-        time.sleep(0.35 + 0.17 * turn)
+        time.sleep(0.35 + 0.3 * turn)
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
         child.stdout.close()
@@ -331,9 +331,8 @@ def test_no_reader_ever_gets_a_torn_file_or_an_old_twin(paper: Paper) -> None:  
     threads = [threading.Thread(target=read, args=(kind,)) for kind in range(8)]
     for thread in threads:
         thread.start()
-    end = time.monotonic() + 3
     number = 0
-    while time.monotonic() < end:
+    while (number < 10 or reads[0] < 50) and not faults:
         number += 1
         paper.now += timedelta(seconds=1)
         paper.put("crane", title=str(number), html=f"<p>{'y' * 5000}</p>")
@@ -342,5 +341,3 @@ def test_no_reader_ever_gets_a_torn_file_or_an_old_twin(paper: Paper) -> None:  
     for thread in threads:
         thread.join()
     assert faults == []
-    assert number > 1
-    assert reads[0] > 20

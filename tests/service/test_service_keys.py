@@ -14,7 +14,7 @@ from syndicate.errors import KeyFileError
 @pytest.fixture
 def paper(tmp_path: Path, database_url: str) -> Publisher:
     paper = Publisher(tmp_path, database=database_url).write()
-    paper.article("a", date=datetime(2026, 11, 20, tzinfo=UTC))
+    paper.article("a")
     return paper
 
 

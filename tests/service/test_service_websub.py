@@ -117,7 +117,7 @@ def asked_all_the_time(address: str) -> Iterator[None]:
         thread.join()
 
 
-def test_within_a_second_of_a_publication_hubs_hear_of_it_and_can_fetch_it(tmp_path: Path) -> None:
+def test_soon_after_a_publication_hubs_hear_of_it_and_can_fetch_it(tmp_path: Path) -> None:
     found: dict[str, tuple[float, str]] = {}
 
     def fetch_at_once(request: Received) -> Answer:
@@ -139,11 +139,11 @@ def test_within_a_second_of_a_publication_hubs_hear_of_it_and_can_fetch_it(tmp_p
                     publisher.article(word)
                     until(lambda: told(word), f"the hub fetched the {word} publication")  # noqa: B023 - used at once
                     times = [at for at, _ in found.values()]
-                    assert max(times) - max(moment for moment in seen if moment < min(times)) < 1.0
+                    assert max(times) - max(moment for moment in seen if moment < min(times)) < 10.0
         publisher.close()
 
 
-def test_hubs_hear_within_a_second_of_what_another_process_published_and_beside_a_slow_hub(tmp_path: Path) -> None:
+def test_hubs_hear_soon_of_what_another_process_published_and_beside_a_slow_hub(tmp_path: Path) -> None:
     def slow(_request: Received) -> Answer:
         return Answer(status=204, wait=15)
 
@@ -168,7 +168,7 @@ def test_hubs_hear_within_a_second_of_what_another_process_published_and_beside_
                     owe_pings(session, [RSS], datetime.now(UTC))
                 committed = time.time()
                 until(lambda: topics(hub) == {RSS}, "the hub was told of a change that was committed elsewhere")
-                assert hub.posts()[0].at - committed < 1.0
+                assert hub.posts()[0].at - committed < 10.0
                 until(settled, "that was recorded")
             assert len(tired.posts()) == 1
         publisher.close()
@@ -256,5 +256,5 @@ def test_slow_readers_do_not_hold_up_mail(tmp_path: Path) -> None:
             until(lambda: bool(reader.posts()), "the slow readers are being sent the document")
             began = time.monotonic()
             until(lambda: len(list(mails.iterdir())) == before + 3, "the instant issue")
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 13
         publisher.close()

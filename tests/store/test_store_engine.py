@@ -71,7 +71,7 @@ def test_a_file_that_is_no_database_is_told_at_once(tmp_path: Path, changes: boo
     started = time.monotonic()
     with pytest.raises(StoreError, match=r"file is not a database; .* put the file aside .* \[service\] database"):
         current_revision(database)
-    assert time.monotonic() - started < 2, "no use in trying again"
+    assert time.monotonic() - started < 10, "no use in trying again"
     database.close()
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import brotli
 import pytest
 from feed_site import CHANGED, DATE, SELF, Answer, FeedSite
-from running import PATIENCE
 
 from syndicate.errors import StoreBusyError
 from syndicate.store.published import Standing
@@ -347,7 +346,7 @@ def test_a_twin_of_another_version_is_not_sent(site: FeedSite) -> None:
 
 
 def test_a_bomb_beside_a_feed_is_not_unpacked(site: FeedSite) -> None:
-    (site.folder / "all/rss.xml.gz").write_bytes(gzip.compress(bytes(200_000_000)))
+    (site.folder / "all/rss.xml.gz").write_bytes(gzip.compress(bytes(200_000_000), 1))
     site.published()
     began = time.process_time()
     assert site.ask(RSS, accept_encoding="gzip").text == BODY
@@ -420,26 +419,29 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 
 def test_a_store_that_does_not_answer_stops_no_feed(site: FeedSite) -> None:
+    release = threading.Event()
+
     def broken() -> Standing:
         raise StoreBusyError("locked")
 
     def slow() -> Standing:
-        time.sleep(1)
+        release.wait(60)
         return Standing(99)
+
+    async def once() -> tuple[int, bool]:
+        answer = await site._ask(RSS, [], "GET", "198.51.100.7")
+        early = not release.is_set()
+        release.set()  # else the end of the loop waits for the store
+        return answer.status, early
 
     assert site.ask(RSS).status == 200
     for stand in (broken, slow):
         site.stand = stand
         site.shelf._look_at = 0.0
-
-        async def once() -> tuple[int, float]:
-            began = time.monotonic()
-            answer = await site._ask(RSS, [], "GET", "198.51.100.7")
-            return answer.status, time.monotonic() - began
-
-        status, took = asyncio.run(once())
-        assert status == 200
-        assert took < 0.9
+        release.clear()
+        began = time.monotonic()
+        assert asyncio.run(once()) == (200, True)
+        assert time.monotonic() - began < 30
 
 
 def test_one_client_that_never_asks_conditionally(tmp_path: Path) -> None:
@@ -546,20 +548,20 @@ def test_no_torn_answer_while_feeds_are_replaced(tmp_path: Path) -> None:
             at += 1
             site.write("all/rss.xml", versions[at % 50], modified=CHANGED + at)
 
-    async def client(wish: str, answers: list[Answer], until: float) -> None:
+    async def client(wish: str, answers: list[Answer]) -> None:
         tag = ""
-        while len(seen) < 40 and time.monotonic() < until:
+        while len(seen) < 20:
             fields = [("accept-encoding", wish), *([("if-none-match", tag)] if tag else [])]
             answer = await site._ask(RSS, fields, "GET", "127.0.0.1")
-            answers.append(answer)
             tag = answer.headers["etag"]
-            seen.add(tag)
+            if answer.status == 200:
+                answers.append(answer)
+                seen.add(tag)
             await asyncio.sleep(0)
 
     async def clients() -> list[Answer]:
         answers: list[Answer] = []
-        until = time.monotonic() + PATIENCE
-        await asyncio.gather(*(client(("gzip", "br", "identity", ALL)[each % 4], answers, until) for each in range(8)))
+        await asyncio.gather(*(client(("gzip", "br", "identity", ALL)[each % 4], answers) for each in range(8)))
         return answers
 
     writer = threading.Thread(target=republish)
@@ -572,8 +574,7 @@ def test_no_torn_answer_while_feeds_are_replaced(tmp_path: Path) -> None:
     whole = set(versions)
     tags: dict[str, str] = {}
     for answer in answers:
-        if answer.status == 200:
-            assert answer.text in whole
-            assert answer.headers["content-length"] == str(len(answer.body))
-            assert tags.setdefault(answer.headers["etag"], answer.text) == answer.text
-    assert len(tags) > 10
+        assert answer.text in whole
+        assert answer.headers["content-length"] == str(len(answer.body))
+        assert tags.setdefault(answer.headers["etag"], answer.text) == answer.text
+    assert len(tags) == len(seen)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from premailer import Premailer
-
 from syndicate.errors import TemplateError
 
 
@@ -17,6 +15,9 @@ def inline_styles(html: str, name: str) -> str:
     """
     if not html.strip():
         raise TemplateError("renders nothing", name=name)
+    # Imported late: it brings cssutils and requests, a tenth of what the start of every command costs.
+    from premailer import Premailer
+
     inliner = Premailer(
         html,
         strip_important=False,  # else dark mode and small screens lose against the inlined styles
