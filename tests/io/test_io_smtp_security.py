@@ -61,7 +61,7 @@ def test_encrypted(authority: Authority, trusted: Path, tls: Literal["STARTTLS",
 @pytest.mark.parametrize("octets", [1_000, 60_000, 3_000_000])
 def test_groups_of_commands_ride_with_data_under_tls(authority: Authority, trusted: Path, octets: int) -> None:
     """TLS cuts what is written into records and takes more than the socket does: nothing may be lost or repeated."""
-    bodies = [b"Subject: %d\r\n\r\n" % number + b"x" * 60 + b"\r\n" * (octets // 2) for number in range(4)]
+    bodies = [b"Subject: %d\r\n\r\n" % number + (b"x" * 900 + b"\r\n") * (octets // 900) for number in range(4)]
     envelopes = [Envelope("bounces@courier.example", "ana@reader.example", body, ready=True) for body in bodies]
     with FaultServer(context=authority.server(), implicit=True) as server:
         connection = SmtpSender([server.relay(tls_type="TLS", tls_ca_file=trusted)], "mail.courier.example").connect()
