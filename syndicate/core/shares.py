@@ -14,6 +14,8 @@ def deal(wants: Mapping[str, int], had: Mapping[str, float], weights: Mapping[st
     ``wants`` is how many each may and will take now; ``had`` what each relay at work has had, divided by its weight.
     One that wants nothing just now, since it works on what it got, is waited for: others do not run away from it.
     """
+    if len(had) == 1:
+        return [relay for relay, want in wants.items() for _ in range(want)]
     had, left = dict(had), dict(wants)
     found = []
     while hungry := [relay for relay, want in left.items() if want]:

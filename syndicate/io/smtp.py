@@ -31,6 +31,7 @@ class SmtpSender:
         self._pipelining = Pipelining()
         self.label = self._relay.label
         self.connections = self._relay.max_conns
+        self.weight = self._relay.weight
 
     def connect(self) -> SmtpConnection:
         """Open a connection; may be called by several threads. Raises RelayError."""

@@ -11,9 +11,9 @@ from syndicate.config import Settings
 from syndicate.config.durations import format_duration
 from syndicate.service.wiring import Services
 from syndicate.store import confirmations
-from syndicate.store.deliveries import oldest_due
 from syndicate.store.facts import failures
 from syndicate.store.overview import due_times, feed_statuses, source_statuses, undecided
+from syndicate.store.waiting import oldest_due
 
 _MINUTE = timedelta(minutes=1)
 

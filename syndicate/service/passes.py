@@ -22,8 +22,8 @@ from syndicate.pipeline.upkeep import prune
 from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs, work_as_hub
 from syndicate.service.wiring import Services
 from syndicate.store.articles import number_due
-from syndicate.store.deliveries import next_due
 from syndicate.store.issues import LIVE_STATES, get_issue, list_issues
+from syndicate.store.waiting import next_due
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def deliver_due(
     try:
         result = deliver(
             services.database,
-            services.sender,
+            [services.sender],
             services.envelopes,
             holder=services.holder(alone=lock is not None),
             rules=services.rules,

@@ -37,8 +37,8 @@ from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_revision, next_due
 from syndicate.store.confirmations import next_due as next_confirmation_due
-from syndicate.store.deliveries import work_waiting
 from syndicate.store.schedules import claim_poll, next_polls
+from syndicate.store.waiting import work_waiting
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,6 @@ from syndicate.core.outcomes import BounceClass
 from syndicate.errors import UnknownNameError
 from syndicate.model import DeliveryState, IssueState, Outcome, SubscriptionState
 from syndicate.store.compiled import Compiled, as_time, moment
-from syndicate.store.holders import not_alive
 from syndicate.store.limits import Limits, admit
 from syndicate.store.statements import among_in, dialect_of, key_list
 from syndicate.store.suppressions import suppressed_domains
@@ -365,49 +364,3 @@ def edition_message(session: Session, edition_id: int) -> bytes:
     if message is None:
         raise UnknownNameError(f"edition {edition_id} is no longer kept (service.keep_editions)")
     return message
-
-
-def oldest_due(session: Session) -> datetime | None:
-    """When the row of a running issue that has waited longest was, or will be, due."""
-    found = (next_due(session, issue_id) for issue_id in running_issues(session))
-    return min((due_at for due_at in found if due_at is not None), default=None)
-
-
-def next_due(session: Session, issue_id: int) -> datetime | None:
-    """When the next of an issue's waiting rows is due; None when none waits."""
-    found: list[datetime] = []
-    for state in RETRIABLE:
-        # One step in the index (issue, state, due_at); a minimum over all rows cost 45 ms at 200,000.
-        first = session.execute(
-            select(col(DeliveryRow.due_at))
-            .where(col(DeliveryRow.issue_id) == issue_id, col(DeliveryRow.state) == state)
-            .order_by(col(DeliveryRow.due_at))
-            .limit(1)
-        ).scalar_one_or_none()
-        if first is not None:
-            found.append(first)
-    return min(found, default=None)
-
-
-def work_waiting(session: Session, now: datetime) -> bool:
-    """Whether a pass of delivering has anything to do.
-
-    That is: a row is due; a row is held by a process that lives no more; or a running issue has nothing left to wait
-    for and is to be finished (all its rows suppressed, or its process killed before it could).
-    """
-    due_at = oldest_due(session)
-    if due_at is not None and due_at <= now:
-        return True
-    orphaned = select(col(DeliveryRow.id)).where(
-        col(DeliveryRow.state) == DeliveryState.SENDING.value,
-        not_alive(session, col(DeliveryRow.holder), me=None, alone=False, now=now),
-    )
-    if session.execute(orphaned.limit(1)).first() is not None:
-        return True
-    return any(not _has_open_rows(session, issue_id) for issue_id in running_issues(session))
-
-
-def _has_open_rows(session: Session, issue_id: int) -> bool:
-    states = (*RETRIABLE, DeliveryState.SENDING.value)
-    query = select(col(DeliveryRow.id)).where(col(DeliveryRow.issue_id) == issue_id, col(DeliveryRow.state).in_(states))
-    return session.execute(query.limit(1)).first() is not None
