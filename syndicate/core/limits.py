@@ -62,6 +62,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUpDay:
+    """A day of a warm-up: its number from 1, the messages taken, and how many are allowed."""
+
+    number: int
+    taken: int
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """``count`` of those who asked go now, those held back have these turns; ``usage`` is to be kept."""
 
@@ -173,15 +182,21 @@ def next_at(limit: Limit, usage: Usage, now: datetime) -> datetime:
     return found
 
 
+def warm_up_day(limit: Limit, usage: Usage, now: datetime) -> WarmUpDay | None:
+    """Which day of its warm-up a relay has; None when it has none (any more)."""
+    day = _day(usage, now)
+    if day >= len(limit.warm_up):
+        return None
+    return WarmUpDay(number=day + 1, taken=usage.taken if day == usage.day else 0, allowed=limit.warm_up[day])
+
+
 def _day(usage: Usage, now: datetime) -> int:
     return max(0, (now - usage.first_at) // DAY) if usage.first_at is not None else 0
 
 
 def _left_of_day(limit: Limit, usage: Usage, now: datetime) -> int | None:
-    day = _day(usage, now)
-    if day >= len(limit.warm_up):
-        return None
-    return max(0, limit.warm_up[day] - (usage.taken if day == usage.day else 0))
+    day = warm_up_day(limit, usage, now)
+    return None if day is None else max(0, day.allowed - day.taken)
 
 
 def _learn_spacing(usage: Usage, count: int, now: datetime) -> Usage:

@@ -148,6 +148,13 @@ def relay_usages(session: Session, limits: Limits, relays: Iterable[str], now: d
     return {key.removeprefix(_RELAY): usage for key, usage in _locked(session, bounded, now).items()}
 
 
+def read_relays(session: Session, limits: Limits) -> dict[str, Usage]:
+    """The usage of each relay that has a limit set, as it stands; for showing."""
+    rows = session.execute(select(_TABLE).where(_TABLE.c.key.in_([_RELAY + relay for relay in limits.relays])))
+    found = {row.key.removeprefix(_RELAY): _usage(row) for row in rows}
+    return {relay: found.get(relay, Usage()) for relay in limits.relays}
+
+
 def spend_relays(
     session: Session, limits: Limits, usages: Mapping[str, Usage], counts: Mapping[str, int], now: datetime
 ) -> None:

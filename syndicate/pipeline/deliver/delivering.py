@@ -36,6 +36,14 @@ class DeliverResult:
     stopped_by: SyndicateError | None = None
     waits_until: datetime | None = None
 
+    def add(self, later: DeliverResult) -> None:
+        """Take in what a later pass did."""
+        for state, count in later.outcomes.items():
+            self.outcomes[state] = self.outcomes.get(state, 0) + count
+        self.finished += later.finished
+        self.taken_over += later.taken_over
+        self.stopped_by, self.waits_until = later.stopped_by, later.waits_until
+
 
 def deliver(
     database: Database,
