@@ -254,13 +254,17 @@ class OutcomeKind(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """The answer to one attempt: reply code and text as the server gave them (RFC 5321 4.2, RFC 3463)."""
+    """The answer to one attempt: reply code and text as the server gave them (RFC 5321 4.2, RFC 3463).
+
+    ``about_relay``: it was given before a recipient was named (to MAIL), so it is no destination's.
+    """
 
     kind: OutcomeKind
     code: int | None = None
     enhanced: str | None = None
     text: str = ""
     relay: str = ""
+    about_relay: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,3 +332,11 @@ class RetryPlan:
 
     delays: tuple[timedelta, ...]
     give_up_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``count`` in any time of length ``period``."""
+
+    count: int
+    period: timedelta

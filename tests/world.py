@@ -6,6 +6,7 @@ Only the network is faked (``ScriptedSender``); database, templates, keys and me
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,7 @@ from syndicate.shipped import shipped
 from syndicate.store import subscribers
 from syndicate.store.engine import Database
 from syndicate.store.issues import get_issue
+from syndicate.store.limits import Limits
 
 TEMPLATES = read_templates([shipped("templates")])
 
@@ -169,28 +171,39 @@ class World:
 
     def deliver(
         self,
-        sender: Sender,
-        *,
+        *senders: Sender,
         in_doubt: Any = "ask",
         stop: threading.Event | None = None,
         may_take: Callable[[], None] = lambda: None,
         alone: bool = True,
+        limits: Limits | None = None,
+        insist: bool = True,
+        clock: Callable[[], datetime] | None = None,
+        holder: str = "this-process",
     ) -> DeliverResult:
+        clock = clock or self.clock
         return deliver(
             self.database,
-            sender,
+            senders,
             Envelopes(self.database, Personal.of(self.settings), self.keyring),
-            holder=Holder(name="this-process", host="here", pid=1, alone=alone),
+            holder=Holder(name=holder, host="here", pid=1, alone=alone),
             rules=Rules(
                 retry=RetryPlan(delays=(timedelta(minutes=5), timedelta(hours=1)), give_up_after=timedelta(days=2)),
                 in_doubt=in_doubt,
-                clock=self.clock,
+                clock=clock,
             ),
             stop=stop or threading.Event(),
-            clock=self.clock,
+            clock=clock,
             may_take=may_take,
+            limits=limits,
+            insist=insist,
             log=self.told.append,
         )
+
+    def ticking(self) -> Callable[[], datetime]:
+        """A clock that begins at ``now`` and goes on."""
+        began = time.monotonic()
+        return lambda: self.now + timedelta(seconds=time.monotonic() - began)
 
     def issue(self, issue_id: int) -> Issue:
         with self.database.read() as session:
@@ -214,6 +227,7 @@ class ScriptedSender:
     answer: Answer = accept
     connections: int = 3
     label: str = "scripted"
+    weight: int = 1
     takes_turns: bool = True
     refuse: str | None = None
     got: list[Envelope] = field(default_factory=list)

@@ -80,6 +80,15 @@ def _relays_differ(reading: Reading) -> Iterator[Fault]:
         seen.add(relay.label)
 
 
+def _destinations_have_one_limit(reading: Reading) -> Iterator[Fault]:
+    owners: dict[str, str] = {}
+    for name, throttle in reading.settings.throttle.items():
+        for domain in (name.lower(), *throttle.also):
+            owner = owners.setdefault(domain, name)
+            if owner != name:
+                yield Fault(("throttle", name), f"{shown(domain)} has its limits in [throttle.{shown(owner)}] already")
+
+
 def _log_ins_are_whole(reading: Reading) -> Iterator[Fault]:
     for at, relay in enumerate(reading.settings.smtp):
         if relay.username and relay.password is None and relay.password_file is None:
@@ -176,6 +185,7 @@ _RULES: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _digests_have_a_sender,
     _smtp_has_a_relay,
     _relays_differ,
+    _destinations_have_one_limit,
     _log_ins_are_whole,
     _sources_name_their_rows_once,
     _database_has_a_folder,

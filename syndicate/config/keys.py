@@ -19,8 +19,10 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from syndicate.config.durations import DURATION_EXAMPLE, SIZE_EXAMPLE, parse_size
+from syndicate.config.rates import RATE_EXAMPLE
 from syndicate.config.settings import Settings
 from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource, UnbuiltSource
+from syndicate.model import Rate
 
 Model = type[BaseModel]
 SOURCE_TYPES: dict[str, Model] = {"folder": FolderSource, "database": DatabaseSource, "feed": FeedSource}
@@ -102,6 +104,7 @@ _SIMPLE: dict[Any, Shape] = {
     SecretStr: Shape(frozenset({str}), "text", "a text in quotes"),
     Path: Shape(frozenset({str}), "path", "a path in quotes"),
     bool: Shape(frozenset({bool}), "true or false", "true or false"),
+    Rate: Shape(frozenset({str}), "rate", RATE_EXAMPLE),
     timedelta: Shape(frozenset({str}), "duration", DURATION_EXAMPLE),
     Any: Shape(frozenset({str, int, float, bool, list, dict}), "any", "any value"),
 }

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from syndicate.config.keys import SECTIONS, SOURCE_TYPES, UNBUILT_SOURCE_TYPES, Model, SectionKind, nearest
 from syndicate.config.secret_files import read_twins
 from syndicate.config.settings import Settings
+from syndicate.config.values import domain_name
 from syndicate.config.wording import Fault, KeyPath, faults_of, shown, unknown_section
 
 # Names stand in addresses (/feeds/NAME/…), file names and Message-IDs.
@@ -107,8 +108,10 @@ class Reader:
     def _check_name(self, kind: SectionKind, name: str, others: dict[str, Any]) -> None:
         path = (kind.name, name)
         if kind.name == "throttle":
-            if not name.strip():
-                self.faults.append(Fault(path, "expected the name of a domain"))
+            try:
+                domain_name(name)
+            except ValueError as error:
+                self.faults.append(Fault(path, str(error)))
             return
         if not _NAME.fullmatch(name):
             self.faults.append(

@@ -8,15 +8,18 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge
 from pydantic import Field, SecretStr, field_validator
 
 from syndicate.config.durations import Duration, Interval, Size
 from syndicate.config.publications import PER, WEEKDAYS, Digest, Feed, Selection
+from syndicate.config.rates import RateText
 from syndicate.config.section import Section, Whole, later
 from syndicate.config.values import (
     absolute_url,
+    domain_name,
     ledger_address,
     listen_address,
     network,
@@ -210,7 +213,15 @@ class Relay(Section):
     idle_timeout: Interval = Field(
         default=timedelta(seconds=15), description="An unused connection is closed after this"
     )
-    weight: Whole = later(1, "C", "This server's share of the messages")
+    weight: Whole = Field(
+        default=1, ge=1, le=1000, description="This server's share of the messages, beside the weights of the others"
+    )
+    rate: RateText | None = Field(default=None, description='Most messages in a time, such as "5000/1h"')
+    warm_up: tuple[Annotated[Whole, Ge(1)], ...] = Field(
+        default=(),
+        description="Most messages on day 1, day 2 and so on of a new server, from its first one; then no limit",
+        json_schema_extra={"expected": "a list of whole numbers such as [200, 500, 1000]"},
+    )
 
     @property
     def label(self) -> str:
@@ -220,8 +231,11 @@ class Relay(Section):
 class Throttle(Section):
     """``[throttle."DOMAIN"]``: limits of one destination."""
 
-    rate: str | None = later(None, "C", 'Most messages in a time, such as "100/1m"')
-    connections: Whole | None = later(None, "C", "Most connections at one time")
+    rate: RateText | None = Field(default=None, description='Most messages in a time, such as "100/1m"')
+    connections: Whole | None = Field(default=None, ge=1, description="Most messages that are being sent at one time")
+    also: tuple[str, ...] = Field(default=(), description="Other domains of the same provider, under the same limits")
+
+    _domains = field_validator("also")(lambda value: tuple(domain_name(each) for each in value))
 
 
 class Dkim(Section):

@@ -154,6 +154,16 @@ def tagged_mailbox(value: str) -> str:
     return value
 
 
+_DOMAIN = re.compile(r"(?!.*\.\.)[\w-][\w.-]{0,250}\.[\w-]{2,63}")
+
+
+def domain_name(value: str) -> str:
+    """Check the name of a domain that mail goes to."""
+    if not _DOMAIN.fullmatch(value):
+        raise ValueError('expected a domain such as "mail.example"')
+    return value.lower()
+
+
 def bare_address(value: str) -> str:
     """Check a mail address without a name."""
     if not _MAILBOX.fullmatch(value):

@@ -71,7 +71,14 @@ def outcome_of_reply(code: int, text: str, *, relay: str, stage: Stage) -> Outco
             f"relay {relay}: it answered {code} {kept} to {stage}; it wants a log-in or encryption first:"
             " set username, password and tls_type"
         )
-    return Outcome(kind=_kind(code, stage), code=code, enhanced=enhanced, text=kept, relay=relay)
+    return Outcome(
+        kind=_kind(code, stage),
+        code=code,
+        enhanced=enhanced,
+        text=kept,
+        relay=relay,
+        about_relay=stage is Stage.MAIL,
+    )
 
 
 def relay_refusal(code: int, text: str, *, relay: str, stage: Stage) -> RelayError:

@@ -26,6 +26,7 @@ class MaildirSender:
     """A ``Sender`` (see ``pipeline/deliver``) that writes files."""
 
     takes_turns = False  # files block
+    weight = 1
     connections = 1  # so that one snapshot of what is there suffices, and a crash leaves one connection's rows in doubt
 
     def __init__(self, path: Path) -> None:

@@ -31,6 +31,7 @@ class SmtpSender:
         self._pipelining = Pipelining()
         self.label = self._relay.label
         self.connections = self._relay.max_conns
+        self.weight = self._relay.weight
 
     def connect(self) -> SmtpConnection:
         """Open a connection; may be called by several threads. Raises RelayError."""
@@ -38,3 +39,10 @@ class SmtpSender:
 
     def _open(self) -> Session:
         return open_session(self._relay, self._context, self._hello)
+
+
+def senders_over(relays: Sequence[Relay], hello_hostname: str | None = None, *, base: Path) -> list[SmtpSender]:
+    """A sender for each relay. Raises as ``SmtpSender``: RelayError when there is none."""
+    if not relays:
+        return [SmtpSender(relays, hello_hostname, base=base)]
+    return [SmtpSender([relay], hello_hostname, base=base) for relay in relays]

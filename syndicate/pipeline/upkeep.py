@@ -15,6 +15,7 @@ from syndicate.config import Settings
 from syndicate.errors import LedgerError
 from syndicate.store import upkeep
 from syndicate.store.engine import Database
+from syndicate.store.limits import drop_limits
 
 CHUNK = (
     2_000  # rows of a transaction: on SQLite every other writer waits for it (2,000 rows cost some 50 ms of processor)
@@ -56,6 +57,7 @@ def prune(
     )
     with database.write() as session:
         holders = upkeep.drop_holders(session, now - HOLDERS_KEPT)
+        drop_limits(session, now - HOLDERS_KEPT)
     return PruneResult(
         editions=editions, deliveries=deliveries, versions=versions, holders=holders, problems=tuple(problems)
     )

@@ -9,11 +9,12 @@ from sqlmodel import Session
 
 from syndicate.config import Settings
 from syndicate.config.durations import format_duration
+from syndicate.service.limits import all_wait
 from syndicate.service.wiring import Services
 from syndicate.store import confirmations
-from syndicate.store.deliveries import oldest_due
 from syndicate.store.facts import failures
 from syndicate.store.overview import due_times, feed_statuses, source_statuses, undecided
+from syndicate.store.waiting import oldest_due
 
 _MINUTE = timedelta(minutes=1)
 
@@ -70,6 +71,8 @@ def _digests(session: Session, settings: Settings, now: datetime) -> Iterator[st
 
 def _mail(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
     for what, due_at in (("deliveries", oldest_due(session)), ("confirmation mails", confirmations.next_due(session))):
+        if what == "deliveries" and all_wait(session, settings, now):
+            continue
         if due_at is not None and now - due_at >= settings.service.alarm_after:
             waited = _span(now - due_at)
             yield f"{what} have been due for {waited} and have not left: is `syndicate run` up, and the relay?"

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syndicate.core.addresses import parse_address
 from syndicate.core.periods import manual_key
@@ -22,10 +22,13 @@ from syndicate.pipeline.upkeep import prune
 from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs, work_as_hub
 from syndicate.service.wiring import Services
 from syndicate.store.articles import number_due
-from syndicate.store.deliveries import next_due
 from syndicate.store.issues import LIVE_STATES, get_issue, list_issues
+from syndicate.store.waiting import next_due, next_turn
 
 log = logging.getLogger(__name__)
+
+# A command waits so long for deliveries that a limit holds back; what comes later is left for `run`.
+LONGEST_WAIT = timedelta(minutes=10)
 
 
 def poll(services: Services, names: Iterable[str] = (), *, insist: bool = False) -> list[PollResult]:
@@ -82,12 +85,14 @@ def deliver_due(
     *,
     stop: threading.Event,
     issues: Sequence[int] | None = None,
+    insist: bool = False,
     progress: Callable[[int], None] = lambda _count: None,
     tell: Callable[[str], None] = log.error,
 ) -> DeliverResult | None:
     """Send the deliveries that are due. None: another process is sending from this database.
 
-    ``tell`` hears what an operator must know while it goes on; what ended it is in the result.
+    ``insist``: relays that failed are tried at once. ``tell`` hears what an operator must know while it goes on; what
+    ended it is in the result.
     """
     lock = services.sending_lock()
     if lock is not None and not lock.acquire():
@@ -95,13 +100,15 @@ def deliver_due(
     try:
         result = deliver(
             services.database,
-            services.sender,
+            services.senders,
             services.envelopes,
             holder=services.holder(alone=lock is not None),
             rules=services.rules,
             stop=stop,
             clock=services.clock,
             may_take=services.check_disk,
+            limits=services.limits,
+            insist=insist,
             issues=issues,
             progress=progress,
             log=tell,
@@ -111,6 +118,52 @@ def deliver_due(
             lock.release()
     _tell(result)
     return result
+
+
+def deliver_queued(
+    services: Services,
+    *,
+    stop: threading.Event,
+    issues: Sequence[int] | None = None,
+    progress: Callable[[int], None] = lambda _count: None,
+    tell: Callable[[str], None] = log.error,
+) -> DeliverResult | None:
+    """The same by an operator's wish: relays that failed are tried at once, and what limits hold back is waited for.
+
+    What has its turn only after ``LONGEST_WAIT`` is left for another time.
+    """
+    whole = deliver_due(services, stop=stop, issues=issues, insist=True, progress=progress, tell=tell)
+    if whole is None:
+        return None
+    while whole.stopped_by is None and _wait_for_turn(services, issues, whole.waits_until, stop=stop, tell=tell):
+        result = deliver_due(services, stop=stop, issues=issues, progress=progress, tell=tell)
+        if result is None:
+            break
+        whole.add(result)
+    return whole
+
+
+def _wait_for_turn(
+    services: Services,
+    issues: Sequence[int] | None,
+    not_before: datetime | None,
+    *,
+    stop: threading.Event,
+    tell: Callable[[str], None],
+) -> bool:
+    """Wait until the next delivery that was not tried yet has its turn. False when none has it soon."""
+    with services.database.read() as session:
+        turn = next_turn(session, issues)
+    now = services.clock()
+    if turn is None:
+        return False
+    at = max(turn, not_before or turn)
+    if at - now > LONGEST_WAIT:
+        tell(
+            f"limits hold deliveries back until {at:%Y-%m-%d %H:%M} UTC; `syndicate run` sends them then (see `status`)"
+        )
+        return False
+    return not stop.wait(max((at - now).total_seconds(), 0.3))
 
 
 def confirm_due(
@@ -186,9 +239,9 @@ def send(
     if issue.state is not IssueState.RUNNING or not wait:
         return SendResult(issue=issue)
     while not stop.is_set():
-        result = deliver_due(services, stop=stop, issues=[issue.id], progress=progress, tell=tell)
+        result = deliver_queued(services, stop=stop, issues=[issue.id], progress=progress, tell=tell)
         issue = _read(services, issue.id)
-        if result is not None and result.stopped_by is not None:
+        if result is not None and (result.stopped_by is not None or issue.counts.queued):
             return SendResult(issue=issue, stopped_by=result.stopped_by)
         if issue.state is not IssueState.RUNNING or not (issue.counts.queued or issue.counts.sending):
             break

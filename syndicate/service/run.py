@@ -37,8 +37,8 @@ from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_revision, next_due
 from syndicate.store.confirmations import next_due as next_confirmation_due
-from syndicate.store.deliveries import work_waiting
 from syndicate.store.schedules import claim_poll, next_polls
+from syndicate.store.waiting import work_waiting
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,8 @@ UPKEEP_EVERY = timedelta(hours=6)
 FEEDS_LOOK = timedelta(minutes=1)
 # Twenty documents each time, 80 ms each: a sixth of a core at most, until all that changed are done.
 COMPRESS_EVERY = timedelta(seconds=10)
+# No relay may be given anything: looked at again after this at the latest.
+RELAYS_LOOK = timedelta(seconds=15)
 # A hub's call is answered by a reading of its feed after half of this on average.
 CALLS_LOOK = timedelta(seconds=0.5)
 
@@ -77,6 +79,7 @@ class Clock:
         self._revision = -1
         self._feeds_looked: datetime | None = None
         self._hubs_left = False
+        self._relays_wait_until: datetime | None = None
         self._pauses: dict[str, tuple[datetime, timedelta]] = {}
         for name, work, seconds in (
             ("tick", self.tick, 1),
@@ -233,9 +236,15 @@ class Clock:
         with services.database.read() as session:
             if not work_waiting(session, services.clock()):
                 return
+        now = services.clock()
+        if self._relays_wait_until is not None and now < self._relays_wait_until:
+            return
         result = deliver_due(services, stop=self.stop)
-        if result is not None and result.stopped_by is not None:
-            raise result.stopped_by
+        if result is not None:
+            # Looked at again before that time: an operator may have ended the wait.
+            self._relays_wait_until = result.waits_until and min(result.waits_until, now + RELAYS_LOOK)
+            if result.stopped_by is not None:
+                raise result.stopped_by
 
     def confirm(self) -> None:
         """Send the confirmation mails that are due; likewise."""

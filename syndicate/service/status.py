@@ -11,6 +11,7 @@ from sqlmodel import Session
 from syndicate.core.pace import Pace, pace_of, window_start
 from syndicate.model import DeliveryState, Issue, IssueState
 from syndicate.service.alarms import find_alarms
+from syndicate.service.limits import LimitStatus, limit_statuses
 from syndicate.service.wiring import Services
 from syndicate.store.facts import Failure, failures
 from syndicate.store.following import FollowStatus, follow_statuses
@@ -46,6 +47,7 @@ class Status:
     subscriptions: dict[str, dict[str, int]]
     unserved: list[Unserved]
     in_doubt: dict[int, int]
+    limits: list[LimitStatus]
     hub: list[TopicSubscribers]
     hub_troubles: list[PingTrouble]
     following: list[FollowStatus]
@@ -76,6 +78,7 @@ def read_status(services: Services) -> Status:
             subscriptions=subscription_counts(session),
             unserved=unserved(session, settings.digest),
             in_doubt=undecided(session),
+            limits=limit_statuses(session, settings, now),
             hub=topic_subscribers(session, now),
             hub_troubles=ping_troubles(session),
             following=follow_statuses(session),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from threading import Lock
@@ -23,17 +23,20 @@ from syndicate.io.folder import FolderReader
 from syndicate.io.keys import fingerprint, load_keyring
 from syndicate.io.lock import ProcessLock
 from syndicate.io.maildir import MaildirSender
-from syndicate.io.smtp import SmtpSender
+from syndicate.io.smtp import senders_over
 from syndicate.io.templates import read_templates
 from syndicate.model import Keyring, RetryPlan
 from syndicate.pipeline.compose import EditionRenderer
 from syndicate.pipeline.deliver import Holder, Rules, Sender
 from syndicate.pipeline.deliver.confirmation_mails import ConfirmationMails
 from syndicate.pipeline.deliver.envelopes import Envelopes
+from syndicate.pipeline.deliver.failover import FirstThatWorks
 from syndicate.pipeline.ingest import Source
+from syndicate.service.limits import limits_of
 from syndicate.shipped import shipped
 from syndicate.store.engine import Database
 from syndicate.store.facts import keep_keys, known_keys
+from syndicate.store.limits import Limits
 from syndicate.store.schema import upgrade
 
 
@@ -124,11 +127,23 @@ class Services:
         return self._turns.setdefault(source, Lock())
 
     @cached_property
+    def senders(self) -> Sequence[Sender]:
+        """The ways out: a Maildir, or the mail servers."""
+        settings = self.settings
+        if settings.delivery.transport == "maildir":
+            return [MaildirSender(settings.path(settings.delivery.outbox))]
+        return senders_over(settings.smtp, settings.bounce.hello_hostname, base=settings.base)
+
+    @property
     def sender(self) -> Sender:
-        """The way out: a Maildir or a mail server."""
-        if self.settings.delivery.transport == "maildir":
-            return MaildirSender(self.settings.path(self.settings.delivery.outbox))
-        return SmtpSender(self.settings.smtp, self.settings.bounce.hello_hostname, base=self.settings.base)
+        """The way out for single mails: the first of the senders that works."""
+        senders = self.senders
+        return senders[0] if len(senders) == 1 else FirstThatWorks(senders)
+
+    @property
+    def limits(self) -> Limits:
+        """What bounds the pace of a pass."""
+        return limits_of(self.settings)
 
     @property
     def personal(self) -> Personal:

@@ -31,7 +31,7 @@ from syndicate.core.outcomes import BounceClass
 from syndicate.errors import UnknownNameError
 from syndicate.model import DeliveryState, IssueState, Outcome, SubscriptionState
 from syndicate.store.compiled import Compiled, as_time, moment
-from syndicate.store.holders import not_alive
+from syndicate.store.limits import Limits, admit
 from syndicate.store.statements import among_in, dialect_of, key_list
 from syndicate.store.suppressions import suppressed_domains
 from syndicate.store.tables import (
@@ -46,6 +46,9 @@ from syndicate.store.tables import (
 _TABLE: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
 _CONFIRMED = SubscriptionState.CONFIRMED.value
 RETRIABLE = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
+# About so many rows at most are put off to their turn in one transaction, so many of them in one step.
+MOST_PUT_OFF = 1_000
+STEP = 400
 
 
 class Task(NamedTuple):
@@ -75,23 +78,36 @@ class Result(NamedTuple):
 
 
 def take(
-    session: Session, *, holder: str, now: datetime, limit: int, issues: Sequence[int] | None = None
+    session: Session,
+    *,
+    holder: str,
+    now: datetime,
+    limit: int,
+    issues: Sequence[int] | None = None,
+    limits: Limits | None = None,
 ) -> list[Task]:
     """Mark up to ``limit`` due rows of running issues ``sending`` for this holder and return them.
 
     Suppression, unsubscription and erasure are read again here, in the transaction that marks the row: such rows end as
-    ``suppressed`` or ``cancelled`` with the reason. Rows taken must be committed before their data leaves.
+    ``suppressed`` or ``cancelled`` with the reason. What ``limits`` do not let go now is put off to its turn; so fewer
+    than are due may come back. Rows taken must be committed before their data leaves.
     """
     tasks: list[Task] = []
+    put_off = 0
     stamp = moment(session, now)
     for issue_id in running_issues(session, issues):
-        while len(tasks) < limit:
-            rows = _DUE.rows(session, {"issue": issue_id, "now": stamp, "most": limit - len(tasks)})
+        while len(tasks) < limit and put_off < MOST_PUT_OFF:
+            room = limit - len(tasks)
+            # Where a limit holds many back, the others are looked for in larger steps.
+            most = max(room, STEP) if put_off else room
+            rows = _DUE.rows(session, {"issue": issue_id, "now": stamp, "most": most})
             if dialect_of(session) == "sqlite":
                 rows = json.loads(rows[0][0])
             if not rows:
                 break
-            tasks += _mark(session, rows, holder=holder, now=now)
+            marked, waiting = _mark(session, rows, limits, room=room, holder=holder, now=now)
+            tasks += marked
+            put_off += waiting
         if len(tasks) >= limit:
             break
     return tasks
@@ -180,7 +196,10 @@ _MARK = Compiled(
 )
 
 
-def _mark(session: Session, rows: Sequence[Any], *, holder: str, now: datetime) -> list[Task]:
+def _mark(
+    session: Session, rows: Sequence[Any], limits: Limits | None, *, room: int, holder: str, now: datetime
+) -> tuple[list[Task], int]:
+    """The rows that were marked, as tasks, and how many others were put off."""
     domains = suppressed_domains(session, {row[_DOMAIN] for row in rows if row[_DOMAIN] is not None})
     tasks, ended = [], []
     for row in rows:
@@ -190,12 +209,18 @@ def _mark(session: Session, rows: Sequence[Any], *, holder: str, now: datetime) 
             tasks.append(Task._make(own))
         else:
             ended.append({"b_id": row[0], "b_state": refusal[0].value, "b_reason": refusal[1]})
+    put_off = 0
+    if limits is not None and limits.any:
+        at = {row[0]: row[_DOMAIN] for row in rows}
+        admitted = admit(session, [(task.id, at[task.id]) for task in tasks], limits, room=room, now=now)
+        tasks = [task for task in tasks if task.id in admitted.ids]
+        put_off = admitted.put_off
     if ended:
         _end_rows(session, ended, now)
     if tasks:
         ids = key_list(session, [task.id for task in tasks])
         _MARK.run(session, {"ids": ids, "holder": holder, "now": moment(session, now)})
-    return tasks
+    return tasks, put_off
 
 
 # The columns of ``_due``: a task's own eight come first, in order.
@@ -339,49 +364,3 @@ def edition_message(session: Session, edition_id: int) -> bytes:
     if message is None:
         raise UnknownNameError(f"edition {edition_id} is no longer kept (service.keep_editions)")
     return message
-
-
-def oldest_due(session: Session) -> datetime | None:
-    """When the row of a running issue that has waited longest was, or will be, due."""
-    found = (next_due(session, issue_id) for issue_id in running_issues(session))
-    return min((due_at for due_at in found if due_at is not None), default=None)
-
-
-def next_due(session: Session, issue_id: int) -> datetime | None:
-    """When the next of an issue's waiting rows is due; None when none waits."""
-    found: list[datetime] = []
-    for state in RETRIABLE:
-        # One step in the index (issue, state, due_at); a minimum over all rows cost 45 ms at 200,000.
-        first = session.execute(
-            select(col(DeliveryRow.due_at))
-            .where(col(DeliveryRow.issue_id) == issue_id, col(DeliveryRow.state) == state)
-            .order_by(col(DeliveryRow.due_at))
-            .limit(1)
-        ).scalar_one_or_none()
-        if first is not None:
-            found.append(first)
-    return min(found, default=None)
-
-
-def work_waiting(session: Session, now: datetime) -> bool:
-    """Whether a pass of delivering has anything to do.
-
-    That is: a row is due; a row is held by a process that lives no more; or a running issue has nothing left to wait
-    for and is to be finished (all its rows suppressed, or its process killed before it could).
-    """
-    due_at = oldest_due(session)
-    if due_at is not None and due_at <= now:
-        return True
-    orphaned = select(col(DeliveryRow.id)).where(
-        col(DeliveryRow.state) == DeliveryState.SENDING.value,
-        not_alive(session, col(DeliveryRow.holder), me=None, alone=False, now=now),
-    )
-    if session.execute(orphaned.limit(1)).first() is not None:
-        return True
-    return any(not _has_open_rows(session, issue_id) for issue_id in running_issues(session))
-
-
-def _has_open_rows(session: Session, issue_id: int) -> bool:
-    states = (*RETRIABLE, DeliveryState.SENDING.value)
-    query = select(col(DeliveryRow.id)).where(col(DeliveryRow.issue_id) == issue_id, col(DeliveryRow.state).in_(states))
-    return session.execute(query.limit(1)).first() is not None

@@ -26,7 +26,6 @@ def test_the_environment_wins_over_the_file(inspect: Inspect, good: str) -> None
             "SYNDICATE_DIGEST__MORNING__CATCH_UP": "false",
             "SYNDICATE_DELIVERY__FROM": "Other <other@courier.example>",
             "SYNDICATE_SERVICE__MIN_FREE_DISK": "1 GB",
-            "SYNDICATE_THROTTLE__MAIL_EXAMPLE__RATE": "5/1m",
         },
     )
     assert settings is not None, problems
@@ -79,6 +78,14 @@ def test_names_of_the_file_are_found_without_their_hyphens(inspect: Inspect, goo
     assert settings is not None, problems
     assert settings.feed["my-feed"].max_items == 3
     assert settings.throttle["mail.example"].connections == 2
+
+
+def test_a_domain_that_only_the_environment_names_is_none(inspect: Inspect, good: str) -> None:
+    settings, problems = inspect(good, {"SYNDICATE_THROTTLE__MAIL_EXAMPLE__RATE": "5/1m"})
+    assert settings is None
+    assert [str(problem) for problem in problems] == [
+        'SYNDICATE_THROTTLE__MAIL_EXAMPLE__RATE: throttle.mail_example: expected a domain such as "mail.example"'
+    ]
 
 
 def test_a_wrong_value_names_its_variable_and_key(inspect: Inspect, good: str) -> None:

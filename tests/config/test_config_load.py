@@ -130,7 +130,16 @@ SINGLE_FAULTS = [
     ('[smtp]\nhost = "a.example"', "smtp: expected [[smtp]] in double brackets, not a table"),
     ("[digests.x]", "digests: unknown section; did you mean [digest.NAME]?"),
     ("[zzz]", 'zzz: unknown section; known are [site], [service], [source.NAME], [feed.NAME], [digest.NAME], [delivery], [[smtp]], [throttle."DOMAIN"], [dkim], [bounce], [privacy], [admin]'),
-    ('[throttle." "]\nrate = "5"', 'throttle." ": expected the name of a domain'),
+    ('[throttle." "]\nrate = "5/1m"', 'throttle." ": expected a domain such as "mail.example"'),
+    ('[throttle."mail.example"]\nrate = "5"', 'throttle."mail.example".rate: expected a number of messages in a time, such as "100/1m" or "5000/1h", not \'5\''),
+    ('[throttle."mail.example"]\nrate = "0/1m"', 'throttle."mail.example".rate: expected a number of messages in a time, such as "100/1m" or "5000/1h", not \'0/1m\''),
+    ('[throttle."mail.example"]\nrate = 100', 'throttle."mail.example".rate: expected a number of messages in a time, such as "100/1m" or "5000/1h", not 100'),
+    ('[throttle."mail.example"]\nconnections = 0', 'throttle."mail.example".connections: expected a whole number, at least 1, not 0'),
+    ('[throttle."mail.example"]\nalso = ["x"]', 'throttle."mail.example".also: expected a domain such as "mail.example"'),
+    ('[throttle."a.example"]\nalso = ["B.example"]\n[throttle."b.example"]\nrate = "1/1s"', 'throttle."b.example": \'b.example\' has its limits in [throttle.\'a.example\'] already'),
+    ('[[smtp]]\nhost = "a.example"\nrate = "5/x"', 'smtp.0.rate: expected a number of messages in a time, such as "100/1m" or "5000/1h", not \'5/x\''),
+    ('[[smtp]]\nhost = "a.example"\nweight = 0', "smtp.0.weight: expected a whole number from 1 to 1000, not 0"),
+    ('[[smtp]]\nhost = "a.example"\nwarm_up = [200, 0]', "smtp.0.warm_up.1: expected a whole number, at least 1, not 0"),
 ]  # fmt: skip
 
 

@@ -14,11 +14,12 @@ from syndicate.errors import DiskFullError, RelayError, TransitionError
 from syndicate.model import DeliveryState, Envelope, IssueState, Keyring, Outcome, OutcomeKind, SubscriptionState
 from syndicate.pipeline import control
 from syndicate.store import suppressions
-from syndicate.store.deliveries import take, work_waiting
+from syndicate.store.deliveries import take
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder
 from syndicate.store.suppressions import SuppressionReason
 from syndicate.store.tables import DeliveryRow, EditionRow, HolderRow, SubscriberRow, SubscriptionRow
+from syndicate.store.waiting import work_waiting
 
 
 @pytest.fixture

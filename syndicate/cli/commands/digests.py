@@ -188,7 +188,7 @@ def deliver(
         passes.what_waits(services, wanted)  # raises for a number that is none
         confirmed = None if wanted else passes.confirm_due(services, stop=stop, tell=tell)
         with call.output.progress("delivering") as advance:
-            result = passes.deliver_due(services, stop=stop, issues=issues or None, progress=advance, tell=tell)
+            result = passes.deliver_queued(services, stop=stop, issues=issues or None, progress=advance, tell=tell)
         if result is None:
             lock = services.sending_lock()
             owner = lock.owner() if lock else "unknown"

@@ -12,6 +12,7 @@ from syndicate.cli.output import shown
 
 if TYPE_CHECKING:
     from syndicate.core.pace import Pace
+    from syndicate.service.limits import LimitStatus
     from syndicate.service.passes import OnceResult
 
 
@@ -152,8 +153,8 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         )
     for issue in (*found.running, *found.last_skipped):
         say.text(issue_line(issue))
-    for pace in found.paces:
-        say.text(_pace_line(pace))
+    for line in (*map(_pace_line, found.paces), *map(_limit_line, found.limits)):
+        say.text(line)
     for name, failure in found.not_composed.items():
         say.text(f"digest {name} cannot be composed since {shown(failure.since)}: {failure.error}")
     for unserved in found.unserved:
@@ -170,3 +171,11 @@ def _pace_line(pace: Pace) -> str:
     speed = f"{pace.accepted_per_second:.1f} a second ({pace.accepted_per_minute:.0f} a minute)"
     line = f"issue {pace.issue}: {speed} accepted lately"
     return f"{line}, {pace.waiting} to go, done at {shown(pace.done_at)}" if pace.done_at else line
+
+
+def _limit_line(limit: LimitStatus) -> str:
+    if limit.day is not None:
+        return f"{limit.what}: day {limit.day} of its warm-up, {limit.taken} of {limit.allowed} messages"
+    line = f"{limit.what}: paused until {shown(limit.paused_until)}" if limit.paused_until else f"{limit.what}: slowed"
+    share = f", {limit.share:.0%} of its rate and connections" if limit.share < 1 else ""
+    return f"{line}{share} ({limit.reason})"

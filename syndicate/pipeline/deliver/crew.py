@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from syndicate.errors import RelayError
@@ -18,23 +18,24 @@ from syndicate.store.deliveries import Result, Task
 
 @dataclass(slots=True)
 class Crew:
-    """Sends over one sender, in the order that the ledger gives."""
+    """Sends over the relays what the ledger gives to each."""
 
-    sender: Sender
+    senders: Sequence[Sender]
     ledger: Ledger
     envelope: Callable[[Task], Envelope]
     rules: Rules
     stop: threading.Event
     relay_error: RelayError | None = None
     failure: BaseException | None = None
-    ran_dry: bool = False  # some connection found nothing more to do: the relay works, whatever befell the others
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> None:
-        """Send until nothing is due, a stop is asked for, or the relay fails; returns when all threads ended."""
-        connections = self.sender.connections
-        shares = [connections] if self.sender.takes_turns else [1] * connections
-        wires = [Wire(self.sender, share, self.ledger, self) for share in shares]
+        """Send until nothing is due, a stop is asked for, or no relay works; returns when all threads ended."""
+        wires = [
+            Wire(sender, share, self.ledger, self)
+            for sender in self.senders
+            for share in ([sender.connections] if sender.takes_turns else [1] * sender.connections)
+        ]
         threads = [
             threading.Thread(target=self._guarded, args=(wire,), name=f"wire-{number}", daemon=True)
             for number, wire in enumerate(wires)
@@ -63,13 +64,9 @@ class Crew:
     def _guarded(self, wire: Wire) -> None:
         try:
             wire.run()
-        except RelayError as error:
-            with self._lock:
-                self.relay_error = self.relay_error or error
         except BaseException as error:  # noqa: BLE001 - raised again by run(), in the thread that called it
             with self._lock:
                 self.failure = self.failure or error
         else:
             with self._lock:
-                self.ran_dry = self.ran_dry or not self.over()
                 self.relay_error = self.relay_error or wire.refusal

@@ -40,10 +40,11 @@ class Connection(Protocol):
 
 
 class Sender(Protocol):
-    """A relay: where connections come from."""
+    """A relay: where connections come from. ``weight`` is its share of the messages beside other relays."""
 
     label: str
     connections: int
+    weight: int
     #: Whether its connections may be led by one thread: no step of a dialogue blocks.
     takes_turns: bool
 

@@ -7,9 +7,11 @@ kill -9 leaves in doubt.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 
+from syndicate.errors import RelayError
 from syndicate.pipeline.deliver.ledger import Answers, Ledger, Request
 from syndicate.store.deliveries import Result, Task
 
@@ -20,8 +22,9 @@ AHEAD = 4
 class Supply:
     """Used by one thread; ``take_back`` alone may be called by another."""
 
-    def __init__(self, ledger: Ledger, inbox: Answers) -> None:
+    def __init__(self, ledger: Ledger, inbox: Answers, relay: str) -> None:
         self._ledger = ledger
+        self._relay = relay
         self._inbox = inbox
         self._waiting: deque[Task] = deque()
         self._results: list[Result] = []
@@ -30,6 +33,14 @@ class Supply:
         #: Whether the ledger had nothing due when it was asked last, and whether it had less than was wanted.
         self.dry = False
         self.ending = False
+        #: How many connections the relay may have now; None: as many as there are.
+        self.connections: int | None = None
+        self._again_at = 0.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds until it is worth to ask for more again."""
+        return max(0.0, self._again_at - time.monotonic())
 
     @property
     def at_rest(self) -> bool:
@@ -79,7 +90,9 @@ class Supply:
         most = AHEAD * connections
         want = max(0, most - self._under_way - len(self._waiting))
         # Half of all marks: the rest keeps the wire busy until the commit is done.
-        if len(self._results) * 2 >= most or (hungry and not self._waiting and (self._results or not self.dry)):
+        if len(self._results) * 2 >= most or (
+            hungry and not self._waiting and (self._results or not (self.dry or self.patience))
+        ):
             self._ask(want)
 
     def settle(self, *, keep: bool = False) -> None:
@@ -89,17 +102,28 @@ class Supply:
             if self._results or put_back:
                 self._ask(0, put_back)
 
+    def failed(self, error: RelayError) -> bool:
+        """Report that the relay does not work, and release the marks of what waits. False: not now, try again."""
+        if self._asked is not None:
+            return False
+        self._ask(0, self.take_back(), error)
+        return True
+
     def answered(self, request: Request) -> None:
         """Take in the ledger's answer. Raises what stopped it."""
         self._asked = None
         if request.error is not None:
             raise request.error
         self._waiting.extend(request.tasks)
-        self.dry = request.want > 0 and not request.tasks
+        if request.want:
+            self.dry = not request.tasks and request.again is None
+            self._again_at = time.monotonic() + (request.again or 0.0)
         self.ending = len(request.tasks) < request.want
+        if request.connections is not None:
+            self.connections = request.connections
 
-    def _ask(self, want: int, put_back: Sequence[Task] = ()) -> None:
-        request = Request(self._results, put_back, want, self._inbox)
+    def _ask(self, want: int, put_back: Sequence[Task] = (), failure: RelayError | None = None) -> None:
+        request = Request(self._results, put_back, want, self._inbox, self._relay, failure)
         self._results = []
         self._asked = request
         self._ledger.ask(request)

@@ -87,12 +87,12 @@ class Wire:
         self._failure: BaseException | None = None
         self._looked_at = 0.0
         self._ledger = ledger
-        self.supply = Supply(ledger, self._inbox)
-        #: The last refusal of the relay; the pass fails by it only when no connection could work.
+        self.supply = Supply(ledger, self._inbox, sender.label)
+        #: The last refusal of the relay; the pass fails by it only when no relay works.
         self.refusal: RelayError | None = None
 
     def run(self) -> None:
-        """Send until nothing is due or all is over. Raises RelayError when the relay does not work, and what failed."""
+        """Send until nothing is due for this relay or all is over. Raises what failed beside the relay."""
         try:
             while not self._ended():
                 self._turn()
@@ -125,7 +125,7 @@ class Wire:
             self._look_at_time(now)
         if self._ended():
             return
-        for descriptor in self._readiness.wait(_TURN):
+        for descriptor in self._readiness.wait(min(_TURN, self.supply.patience or _TURN)):
             line = self._by_descriptor.get(descriptor)
             if line is not None and line.wait is not Wait.OPEN:
                 self._advance(line)
@@ -159,6 +159,11 @@ class Wire:
         line.ahead = None
         if made is None:
             return False
+        if self._surplus(line):
+            self.supply.put_back(made.task)
+            if line.connection is not None:
+                self._release(line)
+            return False
         if line.connection is None or not line.connection.usable:
             self.supply.put_back(made.task)
             self._run_errand(line, partial(self._connect, line.connection))
@@ -173,6 +178,14 @@ class Wire:
             line.talking = True
             self._free.remove(line)
         return True
+
+    def _surplus(self, line: _Line) -> bool:
+        """Whether a line may have no connection, since others of the relay have all that are allowed."""
+        allowed = self.supply.connections
+        if allowed is None or allowed >= len(self._lines):
+            return False
+        others = (other for other in self._lines if other is not line)
+        return sum(bool(each.connection is not None or each.errand or each.not_before) for each in others) >= allowed
 
     def _make(self) -> _Made | None:
         """The next delivery with its message. One whose message cannot be made has its outcome already."""
@@ -284,10 +297,14 @@ class Wire:
         line.pause = min(line.pause * 2, LONGEST_PAUSE)
 
     def _give_up_when_refused(self) -> None:
-        """A relay that has no connection for us at all fails the pass; one that allows fewer than we open does not."""
-        if all(line.not_before and not line.errand and line.connection is None for line in self._lines):
-            assert self.refusal is not None  # noqa: S101 - each was refused
-            self._fail(self.refusal)
+        """A relay that has no connection for us at all is left alone; one that allows fewer than we open is not."""
+        if self.refusal is None or any(line.errand or line.connection is not None for line in self._lines):
+            return
+        refused = [line for line in self._lines if line.not_before]
+        allowed = self.supply.connections if self.supply.connections is not None else len(self._lines)
+        if len(refused) >= max(1, min(allowed, len(self._lines))) and self.supply.failed(self.refusal):
+            for line in refused:
+                line.not_before, line.pause = 0.0, 1.0
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error

@@ -12,6 +12,7 @@ from syndicate.store.tables.articles import (
 )
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import CohortRow, DeliveryRow, EditionRow, IssueRow
+from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
     ConfirmationRow,
     ConsentEventRow,
@@ -51,7 +52,9 @@ __all__ = [
     "HubRequestRow",
     "HubSubscriptionRow",
     "IssueRow",
+    "LimitRow",
     "MetaRow",
+    "RelaySeatRow",
     "ScheduleRow",
     "SourceItemRow",
     "SourceRow",
