@@ -7,16 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sqlmodel import Session
+
 from syndicate.errors import SyndicateError
 from syndicate.model import DeliveryState, Envelope
 from syndicate.pipeline.deliver.connections import Crew, Rules, states_of
+from syndicate.pipeline.deliver.lease import Lease
 from syndicate.pipeline.deliver.ledger import Holder, Ledger
 from syndicate.pipeline.deliver.protocols import Sender
+from syndicate.store.batches import Batch, still_ours
 from syndicate.store.deliveries import Result, Task, oldest_due
 from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database
-from syndicate.store.holders import register_holder, remove_holder
+from syndicate.store.holders import end_when_frozen, register_holder, remove_holder
 from syndicate.store.issues import finish_issues
+from syndicate.store.spans import Span
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,44 +55,94 @@ def deliver(
     end the pass in order: ``stopped_by`` says so, and nothing is lost.
     """
     result = DeliverResult()
+    result.taken_over = enter(database, holder, rules)
+    send_due(
+        database,
+        sender,
+        envelope,
+        result,
+        holder=holder,
+        rules=rules,
+        stop=stop,
+        may_take=may_take,
+        issues=issues,
+        progress=progress,
+        log=log,
+    )
+    with database.write() as session:
+        result.finished = finish_issues(session, clock())
+        remove_holder(session, holder.name)
+    return result
+
+
+def enter(database: Database, holder: Holder, rules: Rules) -> int:
+    """Register a process that is about to send, and settle what dead ones left; returns how many rows that were."""
+    now = rules.clock()
+    with database.write() as session:
+        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
+        return take_over(session, me=holder.name, alone=holder.alone, policy=rules.in_doubt, now=now)
+
+
+def send_due(
+    database: Database,
+    sender: Sender,
+    envelope: Callable[[Task], Envelope],
+    result: DeliverResult,
+    *,
+    holder: Holder,
+    rules: Rules,
+    stop: threading.Event,
+    may_take: Callable[[], None],
+    issues: Sequence[int] | None,
+    batch: Batch | None = None,
+    progress: Callable[[int], None] = lambda _count: None,
+    log: Callable[[str], None],
+) -> None:
+    """Send until nothing is due (in ``batch``, if given) or something ends it; what became of it is in ``result``."""
 
     def recorded(results: Sequence[Result]) -> None:
         for state, count in states_of(results).items():
             result.outcomes[state] = result.outcomes.get(state, 0) + count
         progress(len(results))
 
-    now = clock()
-    with database.write() as session:
-        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
-        result.taken_over = take_over(session, me=holder.name, alone=holder.alone, policy=rules.in_doubt, now=now)
-    ledger = Ledger(
-        database,
-        holder=holder,
-        policy=rules.in_doubt,
-        clock=clock,
-        stop=stop,
-        issues=issues,
-        may_take=may_take,
-        recorded=recorded,
-        log=log,
-    )
-    crew = Crew(sender=sender, ledger=ledger, envelope=envelope, rules=rules, stop=stop)
-    try:
-        crew.run()
-        if crew.relay_error is not None:
-            # A relay that allows fewer connections than we open is no reason to stop while others get on with it.
-            if not crew.ran_dry or _something_due(database, clock()):
-                result.stopped_by = crew.relay_error
-            else:
-                log(str(crew.relay_error))
-    except SyndicateError as error:
-        result.stopped_by = error
-    finally:
-        ledger.close()
-    with database.write() as session:
-        result.finished = finish_issues(session, clock())
-        remove_holder(session, holder.name)
-    return result
+    def ours(session: Session) -> bool:
+        if holder.alone:
+            return True
+        end_when_frozen(session)
+        return still_ours(session, holder.name, batch)
+
+    with Lease(database, holder, clock=rules.clock, log=log) as lease:
+
+        def still_wanted(task: Task) -> Envelope:
+            lease.require()
+            return envelope(task)
+
+        ledger = Ledger(
+            database,
+            holder=holder,
+            policy=rules.in_doubt,
+            clock=rules.clock,
+            stop=stop,
+            issues=issues,
+            span=Span(batch.first_id, batch.last_id, batch.first_id) if batch is not None else None,
+            still_ours=ours,
+            may_take=may_take,
+            recorded=recorded,
+            log=log,
+        )
+        crew = Crew(sender=sender, ledger=ledger, envelope=still_wanted, rules=rules, stop=stop)
+        try:
+            crew.run()
+            if crew.relay_error is not None:
+                # A relay that allows fewer connections than we open is no reason to stop while others get on with it.
+                if not crew.ran_dry or (batch is None and _something_due(database, rules.clock())):
+                    result.stopped_by = crew.relay_error
+                else:
+                    log(str(crew.relay_error))
+        except SyndicateError as error:
+            result.stopped_by = error
+        finally:
+            ledger.close()
 
 
 def _something_due(database: Database, now: datetime) -> bool:

@@ -21,6 +21,7 @@ from syndicate.store.deliveries import Result, Task, mark_started, record, relea
 from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database
 from syndicate.store.holders import touch_holder
+from syndicate.store.spans import Span
 
 # How long outcomes are tried to be written after a stop was asked for; SIGTERM allows 10 s in all.
 LAST_TRIES = 6.0
@@ -67,17 +68,24 @@ class Ledger:
         clock: Callable[[], datetime],
         stop: threading.Event,
         issues: Sequence[int] | None,
+        span: Span | None,
+        still_ours: Callable[[Session], bool],
         may_take: Callable[[], None],
         recorded: Callable[[Sequence[Result]], None],
         log: Callable[[str], None],
     ) -> None:
-        """``may_take`` raises what must stop sending (a full disk); ``recorded`` hears of committed outcomes."""
+        """``may_take`` raises what must stop sending (a full disk); ``recorded`` hears of committed outcomes.
+
+        ``still_ours`` says, first in each transaction, whether nobody took this process's work away.
+        """
         self._database = database
         self._holder = holder
         self._policy = policy
         self._clock = clock
         self._stop = stop
         self._issues = issues
+        self._span = span
+        self._still_ours = still_ours
         self._may_take = may_take
         self._recorded = recorded
         self._log = log
@@ -192,17 +200,19 @@ class Ledger:
     def _transaction(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
         now = self._clock()
         with self._database.write() as session:
+            ours = self._still_ours(session)
             recorded = record(session, results, holder=self._holder.name, now=now)
             released = release(session, put_back, holder=self._holder.name) if put_back else 0
             lost = len(results) + len(put_back) - recorded - released
-            want = 0 if lost else want
-            tasks = take(session, holder=self._holder.name, now=now, limit=want, issues=self._issues) if want else []
+            tasks = self._take(session, now, 0 if lost or not ours else want)
             fresh = {task.issue_id for task in tasks} - self._started
             if fresh:
                 mark_started(session, fresh, now)
             if time.monotonic() - self._touched > TOUCH_EVERY:
                 self._show_life(session, now)
         self._started |= fresh
+        if not ours and not lost:
+            raise LostHoldError("others took this process for dead and its work over; it stops, nothing of it is lost")
         if lost:
             # After the commit: the outcomes that were still this process's own are known and must not be lost.
             raise LostHoldError(
@@ -210,6 +220,11 @@ class Ledger:
                 "They stand in doubt: see `syndicate issues list`."
             )
         return tasks
+
+    def _take(self, session: Session, now: datetime, want: int) -> list[Task]:
+        if not want:
+            return []
+        return take(session, holder=self._holder.name, now=now, limit=want, issues=self._issues, span=self._span)
 
     def _show_life(self, session: Session, now: datetime) -> None:
         touch_holder(session, self._holder.name, now)
