@@ -125,6 +125,16 @@ def still_ours(session: Session, holder: str, batch: Batch | None) -> bool:
     return claimed is None or (claimed.holder, claimed.fence) == (batch.holder, batch.fence)
 
 
+def something_due(session: Session, batch: Batch, now: datetime) -> bool:
+    """Whether any row of the batch waits to be sent now."""
+    query = select(col(DeliveryRow.id)).where(
+        *rows_between(batch.first_id, batch.last_id, batch.issue_id),
+        col(DeliveryRow.state).in_(_WAITING),
+        col(DeliveryRow.due_at) <= now,
+    )
+    return session.execute(query.limit(1)).first() is not None
+
+
 def give_back(session: Session, batch: Batch) -> Left | None:
     """End a claim and say what the batch still holds; None when it was lost or its issue is over."""
     result: Any = session.execute(

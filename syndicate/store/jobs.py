@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 from syndicate.model import DeliveryState, IssueState
 from syndicate.store.batches import Batch, Left, give_back, reopen
 from syndicate.store.deliveries import next_due, running_issues
-from syndicate.store.holders import not_alive
+from syndicate.store.holders import DEAD_AFTER, not_alive
 from syndicate.store.spans import rows_between
 from syndicate.store.statements import dialect_of
 from syndicate.store.tables import BatchRow, DeliveryRow, IssueRow
@@ -42,6 +42,16 @@ SELECT procrastinate_cancel_job_v1(j.id, false, true)
 FROM unnest(CAST(:ids AS integer[])) AS b(id)
 JOIN procrastinate_jobs j ON j.queueing_lock = 'batch/' || b.id AND j.status = 'todo'
 WHERE j.scheduled_at > COALESCE(CAST(:at AS timestamptz), now())
+"""
+)
+# Ended and deferred anew, not retried: a worker that was only frozen then finds the end of its job refused, instead of
+# ending the one that another worker took up; and a new job wakes a worker up, a retried one waits to be found.
+_END_STALLED = text(
+    """
+SELECT procrastinate_finish_job_v1(j.id, 'failed', true)
+FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+WHERE j.status = 'doing' AND j.queue_name = :queue
+  AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => :silent))
 """
 )
 _SWEEP_LOCK = int("sweeping", 36)
@@ -82,16 +92,20 @@ def hand_on(session: Session, batch: Batch, now: datetime, *, not_before: dateti
     return left
 
 
+def take_broom(session: Session) -> bool:
+    """Whether this transaction is the only one that sweeps; on PostgreSQL."""
+    return bool(session.execute(select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))).scalar_one())
+
+
 def sweep(session: Session, now: datetime) -> int:
     """Defer jobs for batches that have due rows and no job, however it was lost. Returns how many.
 
-    Costs two probes of an index for each running issue and one look at each batch without a job; one process at a time
-    does it. A job of a worker that died counts as one: Procrastinate's heartbeats bring it back.
+    A job that a worker took with it when it died is ended first. Costs two probes of an index for each running issue
+    and a look at each batch without a job.
     """
     if not _has_jobs(session):
         return 0
-    if not session.execute(select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))).scalar_one():
-        return 0
+    session.execute(_END_STALLED, {"queue": QUEUE, "silent": DEAD_AFTER.total_seconds()})
     for issue_id in running_issues(session):
         due_at = next_due(session, issue_id)
         if due_at is not None and due_at <= now and not _has_batches(session, issue_id):

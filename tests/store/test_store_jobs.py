@@ -16,8 +16,8 @@ from syndicate.model import DeliveryState
 from syndicate.pipeline import control
 from syndicate.store.batches import Batch, claim
 from syndicate.store.engine import Database
-from syndicate.store.holders import register_holder
-from syndicate.store.jobs import call_workers, hand_on, sweep
+from syndicate.store.holders import DEAD_AFTER, register_holder
+from syndicate.store.jobs import call_workers, hand_on, sweep, take_broom
 from syndicate.store.tables import BatchRow, DeliveryRow
 
 
@@ -221,6 +221,30 @@ def test_two_that_defer_at_once_leave_one_job_and_no_error(
 
 def test_one_sweeps_at_a_time(postgres_database: Database, issue_id: int, now: datetime) -> None:
     forget_jobs(postgres_database)
+    with postgres_database.write() as session, postgres_database.write() as other:
+        assert take_broom(session)
+        assert not take_broom(other)
     with postgres_database.write() as session:
-        assert sweep(session, now) == 3
-        assert swept(postgres_database, now) == 0
+        assert take_broom(session)
+
+
+def test_the_job_of_a_worker_that_died_is_deferred_anew(
+    postgres_database: Database, issue_id: int, now: datetime
+) -> None:
+    first = jobs(postgres_database)[0][0]
+    with postgres_database.write() as session:
+        connection = session.connection()
+        worker = connection.scalar(text("SELECT procrastinate_register_worker_v1()"))
+        job = connection.scalar(
+            text("SELECT (procrastinate_fetch_job_v2(ARRAY['deliveries'], :worker)).id"), {"worker": worker}
+        )
+    assert swept(postgres_database, now) == 0
+    with postgres_database.write() as session:
+        session.connection().execute(
+            text("UPDATE procrastinate_workers SET last_heartbeat = now() - CAST(:silent AS interval)"),
+            {"silent": 2 * DEAD_AFTER},
+        )
+    assert swept(postgres_database, now) == 1
+    assert (first, True) in jobs(postgres_database)
+    with pytest.raises(Exception, match="not found"), postgres_database.write() as session:
+        session.connection().execute(text("SELECT procrastinate_finish_job_v1(:job, 'succeeded', true)"), {"job": job})

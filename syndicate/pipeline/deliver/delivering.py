@@ -15,7 +15,7 @@ from syndicate.pipeline.deliver.connections import Crew, Rules, states_of
 from syndicate.pipeline.deliver.lease import Lease
 from syndicate.pipeline.deliver.ledger import Holder, Ledger
 from syndicate.pipeline.deliver.protocols import Sender
-from syndicate.store.batches import Batch, still_ours
+from syndicate.store.batches import Batch, something_due, still_ours
 from syndicate.store.deliveries import Result, Task, oldest_due
 from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database
@@ -111,41 +111,45 @@ def send_due(
         end_when_frozen(session)
         return still_ours(session, holder.name, batch)
 
-    with Lease(database, holder, clock=rules.clock, log=log) as lease:
+    lease = Lease(database, holder, clock=rules.clock, log=log)
 
-        def still_wanted(task: Task) -> Envelope:
-            lease.require()
-            return envelope(task)
+    def still_wanted(task: Task) -> Envelope:
+        lease.require()
+        return envelope(task)
 
-        ledger = Ledger(
-            database,
-            holder=holder,
-            policy=rules.in_doubt,
-            clock=rules.clock,
-            stop=stop,
-            issues=issues,
-            span=Span(batch.first_id, batch.last_id, batch.first_id) if batch is not None else None,
-            still_ours=ours,
-            may_take=may_take,
-            recorded=recorded,
-            log=log,
-        )
-        crew = Crew(sender=sender, ledger=ledger, envelope=still_wanted, rules=rules, stop=stop)
-        try:
-            crew.run()
-            if crew.relay_error is not None:
-                # A relay that allows fewer connections than we open is no reason to stop while others get on with it.
-                if not crew.ran_dry or (batch is None and _something_due(database, rules.clock())):
-                    result.stopped_by = crew.relay_error
-                else:
-                    log(str(crew.relay_error))
-        except SyndicateError as error:
-            result.stopped_by = error
-        finally:
-            ledger.close()
+    ledger = Ledger(
+        database,
+        holder=holder,
+        policy=rules.in_doubt,
+        clock=rules.clock,
+        stop=stop,
+        issues=issues,
+        span=Span(batch.first_id, batch.last_id, batch.first_id) if batch is not None else None,
+        still_ours=ours,
+        may_take=may_take,
+        recorded=recorded,
+        log=log,
+    )
+    lease.start()
+    crew = Crew(sender=sender, ledger=ledger, envelope=still_wanted, rules=rules, stop=stop)
+    try:
+        crew.run()
+        if crew.relay_error is not None:
+            # A relay that allows fewer connections than we open is no reason to stop while others get on with it.
+            if not crew.ran_dry or _something_due(database, batch, rules.clock()):
+                result.stopped_by = crew.relay_error
+            else:
+                log(str(crew.relay_error))
+    except SyndicateError as error:
+        result.stopped_by = error
+    finally:
+        ledger.close()
+        lease.end()
 
 
-def _something_due(database: Database, now: datetime) -> bool:
+def _something_due(database: Database, batch: Batch | None, now: datetime) -> bool:
     with database.read() as session:
+        if batch is not None:
+            return something_due(session, batch, now)
         due_at = oldest_due(session)
     return due_at is not None and due_at <= now

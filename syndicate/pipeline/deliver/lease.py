@@ -9,8 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
 from syndicate.pipeline.deliver.ledger import Holder, LostHoldError
 from syndicate.store.engine import Database
@@ -22,7 +20,7 @@ _TELL_EVERY = 60.0
 
 
 class Lease:
-    """A context that shows life in the background. With ``holder.alone`` nobody else can send, and it does nothing."""
+    """Shows life in the background. With ``holder.alone`` nobody else can send, and it does nothing."""
 
     def __init__(
         self, database: Database, holder: Holder, *, clock: Callable[[], datetime], log: Callable[[str], None]
@@ -37,14 +35,13 @@ class Lease:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._show_life, name="life", daemon=True)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Show life from now on, until ``end``."""
         if not self._holder.alone:
             self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def end(self) -> None:
+        """Show it no more."""
         self._end.set()
         if not self._holder.alone:
             self._thread.join(timeout=2)
