@@ -16,11 +16,9 @@ from sqlmodel import Session, col
 
 from syndicate.core.slices import slices
 from syndicate.model import DeliveryState, IssueState
+from syndicate.store.due import RETRIABLE, rows_between
 from syndicate.store.holders import not_alive
-from syndicate.store.spans import rows_between
 from syndicate.store.tables import BatchRow, DeliveryRow, HolderRow, IssueRow
-
-_WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +127,7 @@ def something_due(session: Session, batch: Batch, now: datetime) -> bool:
     """Whether any row of the batch waits to be sent now."""
     query = select(col(DeliveryRow.id)).where(
         *rows_between(batch.first_id, batch.last_id, batch.issue_id),
-        col(DeliveryRow.state).in_(_WAITING),
+        col(DeliveryRow.state).in_(RETRIABLE),
         col(DeliveryRow.due_at) <= now,
     )
     return session.execute(query.limit(1)).first() is not None
@@ -145,7 +143,7 @@ def give_back(session: Session, batch: Batch) -> Left | None:
     )
     if not result.rowcount:
         return None
-    waiting = col(DeliveryRow.state).in_(_WAITING)
+    waiting = col(DeliveryRow.state).in_(RETRIABLE)
     row = session.execute(
         select(
             func.count().filter(waiting).label("waiting"),
@@ -153,7 +151,7 @@ def give_back(session: Session, batch: Batch) -> Left | None:
             func.min(col(DeliveryRow.due_at)).filter(waiting).label("due_at"),
         ).where(
             *rows_between(batch.first_id, batch.last_id, batch.issue_id),
-            col(DeliveryRow.state).in_((*_WAITING, DeliveryState.SENDING.value)),
+            col(DeliveryRow.state).in_((*RETRIABLE, DeliveryState.SENDING.value)),
         )
     ).one()
     left = Left(waiting=row.waiting, sending=row.sending, due_at=row.due_at)
@@ -174,7 +172,7 @@ def reopen(session: Session, issue_id: int) -> None:
         select(col(DeliveryRow.id))
         .where(
             *rows_between(col(BatchRow.first_id), col(BatchRow.last_id), col(BatchRow.issue_id)),
-            col(DeliveryRow.state).in_(_WAITING),
+            col(DeliveryRow.state).in_(RETRIABLE),
         )
         .correlate(BatchRow)
         .exists()

@@ -14,11 +14,11 @@ from sqlalchemy import String, cast, column, func, literal, select, table, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
-from syndicate.model import DeliveryState, IssueState
+from syndicate.model import IssueState
 from syndicate.store.batches import Batch, Left, give_back, reopen
 from syndicate.store.deliveries import next_due, running_issues
+from syndicate.store.due import RETRIABLE, rows_between
 from syndicate.store.holders import DEAD_AFTER, not_alive
-from syndicate.store.spans import rows_between
 from syndicate.store.statements import dialect_of
 from syndicate.store.tables import BatchRow, DeliveryRow, IssueRow
 
@@ -114,7 +114,7 @@ def sweep(session: Session, now: datetime) -> int:
         select(col(DeliveryRow.id))
         .where(
             *rows_between(col(BatchRow.first_id), col(BatchRow.last_id), col(BatchRow.issue_id)),
-            col(DeliveryRow.state).in_((DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)),
+            col(DeliveryRow.state).in_(RETRIABLE),
             col(DeliveryRow.due_at) <= now,
         )
         .correlate(BatchRow)

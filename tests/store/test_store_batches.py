@@ -10,11 +10,11 @@ from sqlmodel import Session, col, select, update
 
 from syndicate.model import DeliveryState
 from syndicate.store.batches import Batch, claim, drop_batches, give_back, reopen, slice_issue, still_ours
-from syndicate.store.deliveries import due_rows, take
+from syndicate.store.deliveries import take
+from syndicate.store.due import Span, due_rows
 from syndicate.store.engine import Database
 from syndicate.store.holders import DEAD_AFTER, give_up_dead, register_holder, touch_holder
 from syndicate.store.issues import finish_issues
-from syndicate.store.spans import Span
 from syndicate.store.tables import BatchRow, DeliveryRow, HolderRow
 
 

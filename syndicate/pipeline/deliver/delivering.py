@@ -18,10 +18,10 @@ from syndicate.pipeline.deliver.protocols import Sender
 from syndicate.store.batches import Batch, something_due, still_ours
 from syndicate.store.deliveries import Result, Task, oldest_due
 from syndicate.store.doubts import take_over
+from syndicate.store.due import Span
 from syndicate.store.engine import Database
 from syndicate.store.holders import end_when_frozen, register_holder, remove_holder
 from syndicate.store.issues import finish_issues
-from syndicate.store.spans import Span
 
 
 @dataclass(slots=True, kw_only=True)

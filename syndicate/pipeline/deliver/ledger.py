@@ -19,9 +19,9 @@ from sqlmodel import Session
 from syndicate.errors import StoreError, SyndicateError
 from syndicate.store.deliveries import Result, Task, mark_started, record, release, take
 from syndicate.store.doubts import take_over
+from syndicate.store.due import Span
 from syndicate.store.engine import Database
 from syndicate.store.holders import touch_holder
-from syndicate.store.spans import Span
 
 # How long outcomes are tried to be written after a stop was asked for; SIGTERM allows 10 s in all.
 LAST_TRIES = 6.0
