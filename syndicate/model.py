@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class IssueState(StrEnum):
@@ -231,13 +231,17 @@ class Subscription:
     unsubscribed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
-    """One message ready for the wire: CRLF line ends, not yet dot-stuffed (RFC 5321 4.5.2)."""
+class Envelope(NamedTuple):
+    """One message and whom it goes to. ``data`` is not dot-stuffed (RFC 5321 4.5.2).
+
+    ``ready``: its maker vouches that the data has CRLF line ends only, ends with one, and that no line of it begins
+    with a dot, so that nobody need look through it again: for each recipient that costs as much as sending it.
+    """
 
     sender: str
     recipient: str
     data: bytes
+    ready: bool = False
 
 
 class OutcomeKind(StrEnum):
@@ -249,8 +253,7 @@ class OutcomeKind(StrEnum):
     IN_DOUBT = "in_doubt"  # the data went out and no answer came
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The answer to one attempt: reply code and text as the server gave them (RFC 5321 4.2, RFC 3463)."""
 
     kind: OutcomeKind

@@ -76,6 +76,8 @@ class FaultServer:
     """A context manager. ``script`` maps a stage to what it does each time, or to a list done once each, then the default.
 
     ``features`` are the keywords of EHLO; ``context`` is needed for STARTTLS, or from the first byte with ``implicit``.
+    ``takes_data_for_nobody``: DATA gets its 354 although no recipient was taken (RFC 2920 3.1 knows such servers).
+    ``loses_grouped_commands``: PIPELINING is offered, and what came with a command in one packet is thrown away.
     """
 
     def __init__(
@@ -86,6 +88,8 @@ class FaultServer:
         context: ssl.SSLContext | None = None,
         implicit: bool = False,
         password: str = "",
+        takes_data_for_nobody: bool = False,
+        loses_grouped_commands: bool = False,
     ) -> None:
         self.script: dict[Stage, Action | list[Action]] = {
             stage: list(actions) if isinstance(actions, Sequence) else actions
@@ -96,6 +100,8 @@ class FaultServer:
         self._context = context
         self._implicit = implicit
         self._password = password
+        self._takes_data_for_nobody = takes_data_for_nobody
+        self._loses_grouped_commands = loses_grouped_commands
         self._lock = threading.Lock()
         self._open: set[_Dialogue] = set()
         self._threads: list[threading.Thread] = []
@@ -160,6 +166,8 @@ class _Dialogue:
         self._server = server
         self._received = bytearray()
         self._encrypted = False
+        self._mailing = False
+        self._recipients = 0
 
     def run(self) -> None:
         if self._server._implicit:
@@ -167,6 +175,8 @@ class _Dialogue:
         self._act("banner", say("220 faults.example ESMTP"))
         while True:
             line = self._line().decode("utf-8", "replace")
+            if self._server._loses_grouped_commands:
+                self._received.clear()
             verb, space, rest = line.partition(" ")
             line = f"{verb.upper()}{space}{rest}"
             self._server.seen.commands.append(line)
@@ -184,10 +194,11 @@ class _Dialogue:
         elif verb == "AUTH":
             self._auth(line)
         elif verb == "MAIL":
-            self._act("mail", say("250 2.1.0 OK"))
+            self._recipients = 0
+            self._mailing = self._act("mail", say("250 2.1.0 OK"))
         elif verb == "RCPT":
             self._server.seen.recipients.append(line[len("RCPT TO:<") :].partition(">")[0])
-            self._act("rcpt", say("250 2.1.5 OK"))
+            self._recipients += self._act("rcpt", say("250 2.1.5 OK" if self._mailing else "503 5.5.1 MAIL first"))
         elif verb == "DATA":
             self._data()
         elif verb == "RSET":
@@ -221,14 +232,20 @@ class _Dialogue:
             self._do(action)
             if not (isinstance(action, Say) and action.data.startswith(b"354")):
                 return
-        else:
+        elif self._recipients or self._server._takes_data_for_nobody:
             self._send(b"354 go ahead\r\n")
+        else:
+            self._send(b"554 5.5.1 no valid recipients\r\n")
+            return
         planned = self._server.action("message")
         if isinstance(planned, CutData):
             self._cut(planned)
         lines: list[bytes] = []
         while (line := self._line(keep=True)) != b".\r\n":
             lines.append(line[1:] if line.startswith(b".") else line)
+        if not self._recipients:
+            self._send(b"554 5.5.1 no valid recipients\r\n")
+            return
         self._server.seen.messages.append(b"".join(lines))
         self._do(planned or say("250 2.0.0 taken"))
 
@@ -239,8 +256,11 @@ class _Dialogue:
         time.sleep(0.05)  # so that what was said is there before the reset
         self._do(Close(reset=True))
 
-    def _act(self, stage: Stage, default: Action) -> None:
-        self._do(self._server.action(stage) or default)
+    def _act(self, stage: Stage, default: Action) -> bool:
+        """Do what is due at this stage; whether it said yes."""
+        action = self._server.action(stage) or default
+        self._do(action)
+        return isinstance(action, Say) and action.data.startswith(b"2")
 
     def _do(self, action: Action) -> None:
         match action:

@@ -18,6 +18,7 @@ from syndicate.config import Settings
 from syndicate.core.addresses import hash_address, parse_address
 from syndicate.core.personal import Personal
 from syndicate.errors import RelayError
+from syndicate.io.dialogue import BlockingConnection
 from syndicate.io.sources import Known, Reading
 from syndicate.io.templates import read_templates
 from syndicate.model import (
@@ -33,7 +34,7 @@ from syndicate.model import (
     SubscriptionState,
 )
 from syndicate.pipeline.compose import EditionRenderer, compose
-from syndicate.pipeline.deliver import DeliverResult, Holder, Rules, deliver
+from syndicate.pipeline.deliver import DeliverResult, Holder, Rules, Sender, deliver
 from syndicate.pipeline.deliver.envelopes import Envelopes
 from syndicate.pipeline.ingest import ingest
 from syndicate.shipped import shipped
@@ -168,7 +169,7 @@ class World:
 
     def deliver(
         self,
-        sender: ScriptedSender,
+        sender: Sender,
         *,
         in_doubt: Any = "ask",
         stop: threading.Event | None = None,
@@ -213,6 +214,7 @@ class ScriptedSender:
     answer: Answer = accept
     connections: int = 3
     label: str = "scripted"
+    takes_turns: bool = True
     refuse: str | None = None
     got: list[Envelope] = field(default_factory=list)
     opened: int = 0
@@ -231,7 +233,7 @@ class ScriptedSender:
 
 
 @dataclass
-class ScriptedConnection:
+class ScriptedConnection(BlockingConnection):
     sender: ScriptedSender
     usable: bool = True
 

@@ -11,7 +11,7 @@ from syndicate.core.links import (
     message_id_token,
     preferences_url,
     sign,
-    sign_for_mail,
+    sign_for_both,
     tagged_address,
     unsubscribe_url,
 )
@@ -50,8 +50,7 @@ def slot_values(
     name: str,
 ) -> dict[str, str]:
     """The value of every slot for one reader and one issue."""
-    leave = sign(keyring, Purpose.UNSUBSCRIBE, subscription_id)
-    by_mail = sign_for_mail(keyring, Purpose.UNSUBSCRIBE, subscription_id)
+    leave, by_mail = sign_for_both(keyring, Purpose.UNSUBSCRIBE, subscription_id)
     if personal.return_path is not None:
         mailto = f"mailto:{tagged_address(personal.return_path, by_mail)}?subject=unsubscribe"
     else:  # whoever reads the sender's mail is asked, and the token says for which subscription

@@ -16,7 +16,10 @@ _LINE_LIMIT = 8192
 _LINES_LIMIT = 256
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+_ONE_LINE = re.compile(rb"([2-5][0-9]{2}) ([ -~]{0,510})\r\n")
+_CONSENT = re.compile(rb"(?:2[0-9]{2} [ -~]{0,510}\r\n){2}3[0-9]{2} [ -~]{0,510}\r\n")
 _ENHANCED = re.compile(r"\s*([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])[ \t:-]*")
+_TIDY = re.compile(r"[!-~]+(?: [!-~]+)*")
 # C0, DEL, C1, and what reorders or breaks lines: a reply is shown on terminals and pages.
 _UNSHOWABLE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
 
@@ -38,6 +41,11 @@ def take_reply(buffer: bytearray) -> Reply | None:
     Lines end with CRLF (a bare LF is taken too), all with the same code (RFC 5321 4.2.1). With pipelining (RFC 2920)
     several replies may wait in the buffer. Raises MalformedReplyError.
     """
+    simple = _ONE_LINE.match(buffer)
+    if simple is not None:  # nearly every reply there is: 1 us instead of 3, four times for each message
+        reply = Reply(int(simple[1]), simple[2].decode("utf-8", "replace"))
+        del buffer[: simple.end()]
+        return reply
     lines: list[bytes] = []
     code: bytes | None = None
     start = 0
@@ -61,6 +69,15 @@ def take_reply(buffer: bytearray) -> Reply | None:
             return Reply(int(code), b"\n".join(lines).decode("utf-8", "replace"))
 
 
+def take_consent(buffer: bytearray) -> bool:
+    """Cut the replies that let a grouped MAIL, RCPT and DATA go on, if all three are there: one look for three."""
+    consent = _CONSENT.match(buffer)
+    if consent is None:
+        return False
+    del buffer[: consent.end()]
+    return True
+
+
 def enhanced_code(text: str) -> str | None:
     """The enhanced status code (RFC 3463) that heads a reply's text (RFC 2034 4): of the first line that has one."""
     for line in text.split("\n"):
@@ -75,6 +92,8 @@ def tidy(text: str) -> str:
 
     The enhanced code stands once, where it came first: servers repeat it on every line.
     """
+    if len(text) <= TEXT_LIMIT and _TIDY.fullmatch(text):
+        return text
     lines: list[str] = []
     seen: str | None = None
     for line in text.split("\n"):

@@ -8,14 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
-from syndicate.core.addresses import Address, parse_address
+from syndicate.core.addresses import LOCAL_LIMIT, parse_address
 from syndicate.core.outcomes import Stage, not_sent
 from syndicate.errors import AddressError, RelayError
 from syndicate.model import Envelope, Outcome
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+DATA = b"DATA\r\n"
+#: What ends the data, after its last line end.
+FINAL_DOT = b".\r\n"
+# The usual kind of address, read in 0.6 us where the full reading takes 6: this is done twice for every message.
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?=.{1,180}$)(?:[a-z0-9]{1,63}\.)+[a-z]{2,30}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,7 @@ class Offers:
     size: int | None = None  # None: the extension is not offered (RFC 1870)
     smtputf8: bool = False  # RFC 6531
     eight_bit: bool = False  # 8BITMIME, RFC 6152
+    pipelining: bool = False  # RFC 2920
 
     @classmethod
     def of_ehlo(cls, features: Mapping[str, str]) -> Self:
@@ -34,12 +40,12 @@ class Offers:
             size=None if size is None else int(size) if size.isascii() and size.isdigit() else 0,
             smtputf8="smtputf8" in features,
             eight_bit="8bitmime" in features,
+            pipelining="pipelining" in features,
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
-    """The bytes of one message's transaction: commands with their line ends, data stuffed and with its final dot."""
+class Transaction(NamedTuple):
+    """The bytes of one message's transaction: commands with their line ends, data stuffed but without its final dot."""
 
     mail: bytes
     rcpt: bytes
@@ -48,7 +54,7 @@ class Transaction:
     @property
     def commands(self) -> tuple[tuple[Stage, bytes], ...]:
         """What asks for a reply before the data, in order."""
-        return (Stage.MAIL, self.mail), (Stage.RCPT, self.rcpt), (Stage.DATA, b"DATA\r\n")
+        return (Stage.MAIL, self.mail), (Stage.RCPT, self.rcpt), (Stage.DATA, DATA)
 
 
 def transaction_of(envelope: Envelope, offers: Offers, *, relay: str) -> Transaction | Outcome:
@@ -57,11 +63,11 @@ def transaction_of(envelope: Envelope, offers: Offers, *, relay: str) -> Transac
     Raises RelayError for an envelope sender that is no address: that is a fault of the settings, not of a recipient.
     """
     try:
-        recipient = parse_address(envelope.recipient)
+        recipient, recipient_utf8 = _path(envelope.recipient)
     except AddressError as error:
         return not_sent(str(error), enhanced="5.1.3", relay=relay)
-    sender = _sender(envelope.sender, relay)
-    international = recipient.needs_smtputf8 or (sender is not None and sender.needs_smtputf8)
+    sender, sender_utf8 = _sender(envelope.sender, relay)
+    international = recipient_utf8 or sender_utf8
     if international and not offers.smtputf8:
         return not_sent(
             "the address has characters beyond ASCII before its @, and the relay does not offer SMTPUTF8 (RFC 6531);"
@@ -69,7 +75,7 @@ def transaction_of(envelope: Envelope, offers: Offers, *, relay: str) -> Transac
             enhanced="5.6.7",
             relay=relay,
         )
-    data = canonical(envelope.data)
+    data = envelope.data if envelope.ready else canonical(envelope.data)
     if offers.size and len(data) > offers.size:
         return not_sent(
             f"the message has {len(data)} octets, the relay takes at most {offers.size} (SIZE, RFC 1870)",
@@ -81,22 +87,34 @@ def transaction_of(envelope: Envelope, offers: Offers, *, relay: str) -> Transac
         return not_sent(
             "the message holds 8-bit characters, and the relay does not offer 8BITMIME", enhanced="5.6.3", relay=relay
         )
-    options = [f"SIZE={len(data)}"] if offers.size is not None else []
-    options += ["BODY=8BITMIME"] if eight_bit else []
-    options += ["SMTPUTF8"] if international else []
+    mail = f"MAIL FROM:<{sender}>"
+    if offers.size is not None:
+        mail += f" SIZE={len(data)}"
+    if eight_bit:
+        mail += " BODY=8BITMIME"
+    if international:
+        mail += " SMTPUTF8"
     return Transaction(
-        mail=" ".join([f"MAIL FROM:<{sender.wire if sender else ''}>", *options]).encode() + b"\r\n",
-        rcpt=f"RCPT TO:<{recipient.wire}>\r\n".encode(),
-        data=stuffed(data),
+        mail=f"{mail}\r\n".encode(),
+        rcpt=f"RCPT TO:<{recipient}>\r\n".encode(),
+        data=data if envelope.ready else stuffed(data),
     )
 
 
-def _sender(text: str, relay: str) -> Address | None:
+def _path(text: str) -> tuple[str, bool]:
+    """An address as it stands in a command, and whether it needs SMTPUTF8. Raises AddressError."""
+    if _PLAIN_ADDRESS.fullmatch(text) and text.index("@") <= LOCAL_LIMIT:
+        return text, False
+    address = parse_address(text)
+    return address.wire, address.needs_smtputf8
+
+
+def _sender(text: str, relay: str) -> tuple[str, bool]:
     """The envelope sender; empty is the null return path (RFC 5321 4.5.5)."""
     if not text:
-        return None
+        return "", False
     try:
-        return parse_address(text)
+        return _path(text)
     except AddressError as error:
         raise RelayError(
             f"relay {relay}: the envelope sender is no address ({error}); check bounce.return_path and delivery.from"
@@ -116,4 +134,4 @@ def canonical(data: bytes) -> bytes:
 def stuffed(data: bytes) -> bytes:
     """Canonical data as sent after DATA: a line that begins with a dot gets another (RFC 5321 4.5.2)."""
     first = b"." if data.startswith(b".") else b""
-    return b"".join((first, data.replace(b"\r\n.", b"\r\n.."), b".\r\n"))
+    return first + data.replace(b"\r\n.", b"\r\n..")

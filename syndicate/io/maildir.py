@@ -15,6 +15,7 @@ from pathlib import Path
 from syndicate.core.maildir import base_name, file_content, file_name
 from syndicate.core.outcomes import not_sent
 from syndicate.errors import AddressError, RelayError
+from syndicate.io.dialogue import BlockingConnection
 from syndicate.model import Envelope, Outcome, OutcomeKind
 
 _ABANDONED = 36 * 3600  # seconds after which a file in tmp belongs to nobody any more (the rule of Maildir itself)
@@ -24,6 +25,7 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class MaildirSender:
     """A ``Sender`` (see ``pipeline/deliver``) that writes files."""
 
+    takes_turns = False  # files block
     connections = 1  # so that one snapshot of what is there suffices, and a crash leaves one connection's rows in doubt
 
     def __init__(self, path: Path) -> None:
@@ -35,10 +37,9 @@ class MaildirSender:
         return MaildirConnection(self._path, self.label)
 
 
-class MaildirConnection:
+class MaildirConnection(BlockingConnection):
     """Writes message after message; for one thread."""
 
-    usable = True
     _numbers = count()
 
     def __init__(self, path: Path, label: str) -> None:
@@ -85,9 +86,6 @@ class MaildirConnection:
                 ) from error
             raise self._relay_error(error) from error
         return self._confirmed(name, "new")
-
-    def close(self) -> None:
-        """Nothing is held open between messages."""
 
     def _confirmed(self, text: str, *folders: str) -> Outcome:
         try:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from syndicate.config.sections import Relay
 from syndicate.errors import RelayError
-from syndicate.io.smtp_connection import SmtpConnection
+from syndicate.io.smtp_connection import Pipelining, SmtpConnection
 from syndicate.io.smtp_opening import open_session, tls_context
 from syndicate.io.smtp_session import Session
 
 
 class SmtpSender:
     """A ``Sender`` (see ``pipeline/deliver``) over the first of the relays."""
+
+    takes_turns = True
 
     def __init__(self, relays: Sequence[Relay], hello_hostname: str | None = None, *, base: Path | None = None) -> None:
         """``hello_hostname``: the name we greet with where the relay sets none (``bounce.hello_hostname``).
@@ -26,12 +28,13 @@ class SmtpSender:
         self._relay = relays[0]
         self._hello = self._relay.hello_hostname or hello_hostname
         self._context = tls_context(self._relay, base or Path())
+        self._pipelining = Pipelining()
         self.label = self._relay.label
         self.connections = self._relay.max_conns
 
     def connect(self) -> SmtpConnection:
         """Open a connection; may be called by several threads. Raises RelayError."""
-        return SmtpConnection(self._relay, self._open)
+        return SmtpConnection(self._relay, self._open, self._pipelining)
 
     def _open(self) -> Session:
         return open_session(self._relay, self._context, self._hello)

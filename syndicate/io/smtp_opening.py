@@ -55,7 +55,7 @@ def open_session(relay: Relay, context: ssl.SSLContext | None, hello: str | None
         if context is not None and relay.tls_type == "TLS":
             _encrypt(session, relay, context)
         with _relay_errors(relay, "on connecting"):
-            _expect(_READY, session.read_reply(), relay, Stage.CONNECT)
+            _expect(_READY, session.now(session.read_reply()), relay, Stage.CONNECT)
         _greet(session, relay)
         if context is not None and relay.tls_type == "STARTTLS":
             _start_tls(session, relay, context)
@@ -111,7 +111,7 @@ def _start_tls(session: Session, relay: Relay, context: ssl.SSLContext) -> None:
             ' tls_type to "TLS" (usually port 465) or, on a network that you trust, to "none"'
         )
     with _relay_errors(relay, "at STARTTLS"):
-        _expect(_READY, session.exchange(b"STARTTLS\r\n"), relay, Stage.STARTTLS)
+        _expect(_READY, session.now(session.exchange(b"STARTTLS\r\n")), relay, Stage.STARTTLS)
     _encrypt(session, relay, context)
 
 

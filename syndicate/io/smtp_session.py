@@ -5,26 +5,46 @@ How it comes about is ``smtp_opening.py``; the dialogue of one message is ``smtp
 
 from __future__ import annotations
 
-import select
 import smtplib
 import socket
 import ssl
 import time
 from contextlib import suppress
+from typing import NamedTuple, TypeVar
 
-from syndicate.core.replies import MalformedReplyError, Reply, take_reply
+from syndicate.core.replies import MalformedReplyError, Reply, take_consent, take_reply
 from syndicate.core.transaction import Offers
+from syndicate.io.dialogue import Steps, Wait, drive, ready
+
+T = TypeVar("T")
 
 _CHUNK = 65_536
 _GOODBYE = 2.0  # seconds that the answer to QUIT is waited for; nothing depends on it
 _LAST_WORD = 1.0  # seconds for a reply that was sent before the server stopped reading
 
 
+class _Alone(NamedTuple):
+    """A session whose dialogue is led by itself: it opens no other one."""
+
+    session: Session
+
+    @property
+    def patience(self) -> float:
+        return self.session.patience
+
+    def fileno(self) -> int:
+        return self.session.fileno()
+
+    def open(self) -> None:
+        raise AssertionError("a dialogue of one session asks for no other")
+
+
 class Session(smtplib.SMTP):
     """smtplib's EHLO and AUTH over our own socket and our own, stricter reader of replies.
 
-    ``write``, ``read_reply`` and ``exchange`` raise OSError when the connection broke or the time is over, and
-    MalformedReplyError when what came is no reply; the session is of no more use then.
+    ``write``, ``read_reply`` and ``exchange`` are dialogues (``io/dialogue.py``). They raise OSError when the
+    connection broke or the time is over, and MalformedReplyError when what came is no reply; the session is of no more
+    use then.
     """
 
     def __init__(self, connected: socket.socket, *, hello: str, wait: float) -> None:
@@ -32,35 +52,53 @@ class Session(smtplib.SMTP):
         super().__init__(local_hostname=hello)
         self.offers = Offers()
         self.open = True
+        self.patience = wait
         self._socket = self.sock = connected
-        self._wait = wait
         self._received = bytearray()
-        connected.settimeout(wait)
+        self._encrypted = False
+        #: How many bytes of the last write were taken by the kernel.
+        self.left = 0
+        connected.setblocking(False)
 
     @property
     def encrypted(self) -> bool:
-        return isinstance(self._socket, ssl.SSLSocket)
+        return self._encrypted
 
     @property
     def peer(self) -> str:
         """The address of the other end."""
         return str(self._socket.getpeername()[0])
 
+    def fileno(self) -> int:
+        """What to wait on."""
+        return self._socket.fileno()
+
     def getreply(self) -> tuple[int, bytes]:
         """What smtplib's own commands read."""
-        reply = self.read_reply()
+        reply = self.now(self.read_reply())
         return reply.code, reply.text.encode()
 
-    def read_reply(self) -> Reply:
+    def now(self, steps: Steps[T]) -> T:
+        """Lead a dialogue of this session to its end."""
+        return drive(_Alone(self), steps)
+
+    def read_reply(self) -> Steps[Reply]:
         """The next reply, in order."""
-        end = time.monotonic() + self._wait
-        while (reply := take_reply(self._received)) is None:
-            self._receive_line(end)
+        reply = take_reply(self._received) if self._received else None
+        if reply is None:
+            end = time.monotonic() + self.patience
+            while reply is None:
+                yield from self._receive_line(end)
+                reply = take_reply(self._received)
         return reply
 
-    def _receive_line(self, end: float) -> None:
+    def consented(self) -> bool:
+        """Whether all of a group's commands were taken, as far as the replies are here; else they wait to be read."""
+        return bool(self._received) and take_consent(self._received)
+
+    def _receive_line(self, end: float) -> Steps[None]:
         while True:
-            chunk = self._socket.recv(_CHUNK)
+            chunk = yield from self._receive()
             if not chunk:
                 raise ConnectionResetError("the server closed the connection")
             self._received += chunk
@@ -69,23 +107,55 @@ class Session(smtplib.SMTP):
             if time.monotonic() > end:  # a server that drips out bytes must not hold the connection for ever
                 raise TimeoutError("timed out")
 
-    def write(self, data: bytes) -> None:
-        """Hand all bytes to the network; when it raises, the last byte has not left."""
-        self._socket.sendall(data)
+    def _receive(self) -> Steps[bytes]:
+        # TLS may hold what the kernel has given already.
+        if not (self._encrypted and self._socket.pending()):  # type: ignore[attr-defined]
+            yield Wait.READ
+        while True:
+            try:
+                return self._socket.recv(_CHUNK)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                yield Wait.READ
+            except ssl.SSLWantWriteError:
+                yield Wait.WRITE
 
-    def exchange(self, command: bytes) -> Reply:
-        """One command, one reply. A reply that nobody asked for would be taken for the answer to this command."""
+    def write(self, data: bytes) -> Steps[None]:
+        """Hand all bytes to the network. When it raises OSError, ``left`` tells how many of them were taken.
+
+        Nothing may be waiting unread: a reply that nobody asked for would be taken for the answer to what is written.
+        """
         if self._received:
             raise MalformedReplyError("the server sent a reply that nobody asked for")
-        self.write(command)
-        return self.read_reply()
+        self.left = 0
+        with suppress(BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            self.left = self._socket.send(data)
+        if self.left < len(data):
+            yield from self._write_rest(data)
 
-    def last_word(self) -> Reply | None:
+    def _write_rest(self, data: bytes) -> Steps[None]:
+        end = time.monotonic() + self.patience
+        while self.left < len(data):
+            yield Wait.WRITE
+            try:
+                # TLS wants the same bytes again after a pause, and gets them.
+                self.left += self._socket.send(memoryview(data)[self.left :])
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                pass
+            except ssl.SSLWantReadError:
+                yield Wait.READ
+            if time.monotonic() > end:  # a server that takes it byte by byte must not hold the connection for ever
+                raise TimeoutError("timed out")
+
+    def exchange(self, command: bytes) -> Steps[Reply]:
+        """One command, one reply."""
+        yield from self.write(command)
+        return (yield from self.read_reply())
+
+    def last_word(self) -> Steps[Reply | None]:
         """What the server said before it stopped reading, if anything arrived."""
-        self._wait = _LAST_WORD
+        self.patience = _LAST_WORD
         with suppress(OSError, MalformedReplyError):
-            self._socket.settimeout(_LAST_WORD)
-            return self.read_reply()
+            return (yield from self.read_reply())
         return None
 
     @property
@@ -93,19 +163,14 @@ class Session(smtplib.SMTP):
         """Whether the server has said nothing since its last reply: an idle connection that speaks or ends is over."""
         if self._received:
             return False
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        if not poll.poll(0):
+        if not ready(self.fileno(), Wait.READ, 0):
             return True
-        self._socket.settimeout(0)
         try:
             self._received += self._socket.recv(_CHUNK)
         except (BlockingIOError, ssl.SSLWantReadError):  # records of TLS itself, such as session tickets
             return True
         except OSError:
             return False
-        finally:
-            self._socket.settimeout(self._wait)
         return False
 
     def start_tls(self, context: ssl.SSLContext, host: str, *, wait: float) -> None:
@@ -114,15 +179,15 @@ class Session(smtplib.SMTP):
             raise MalformedReplyError("the server sent something in the clear after its answer to STARTTLS")
         self._socket.settimeout(wait)
         self._socket = self.sock = context.wrap_socket(self._socket, server_hostname=host)
-        self._socket.settimeout(self._wait)
+        self._encrypted = True
+        self._socket.setblocking(False)
 
     def end(self, *, politely: bool) -> None:
         """Close, after QUIT when the dialogue is in order; never raises."""
         if self.open and politely:
-            self._wait = _GOODBYE
+            self.patience = _GOODBYE
             with suppress(OSError, MalformedReplyError):
-                self._socket.settimeout(_GOODBYE)
-                self.exchange(b"QUIT\r\n")
+                self.now(self.exchange(b"QUIT\r\n"))
         self.open = False
         with suppress(OSError):
             self._socket.close()

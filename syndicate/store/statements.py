@@ -91,10 +91,20 @@ def insert_many(
 
 def among(session: Session, where: Column[Any], values: Sequence[str | int]) -> ColumnElement[bool]:
     """``where IN values`` with one parameter, however many values there are; found by index on both databases."""
-    if _is_postgres(session):
-        return where == any_(literal(list(values), ARRAY(where.type)))
-    listed = func.json_each(literal(json.dumps(list(values), ensure_ascii=False))).table_valued("value")
-    return where.in_(select(listed.c.value))
+    kind = ARRAY(where.type) if _is_postgres(session) else None
+    return among_in(dialect_of(session), where, literal(key_list(session, values), kind))
+
+
+def among_in(dialect: str, where: Column[Any], values: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The same for a statement that is built once; its parameter is given by ``key_list``."""
+    if dialect == "postgresql":
+        return where == any_(cast(values, ARRAY(where.type)))
+    return where.in_(select(func.json_each(values).table_valued("value").c.value))
+
+
+def key_list(session: Session, values: Sequence[str | int]) -> Any:
+    """The one parameter of ``among_in``: an array, or on SQLite a JSON text."""
+    return list(values) if _is_postgres(session) else json.dumps(list(values), ensure_ascii=False)
 
 
 def rows_among(

@@ -11,11 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlmodel import Session, SQLModel, col
 
 from syndicate.core.addresses import parent_domains
-from syndicate.store.statements import among, insert_new
+from syndicate.store.compiled import Compiled
+from syndicate.store.statements import among_in, insert_new, key_list
 from syndicate.store.tables import SuppressionRow
 
 Scope = Literal["address", "domain"]
@@ -109,9 +110,15 @@ def _entry(session: Session, scope: Scope, value: str) -> Suppression | None:
 
 
 def _reasons(session: Session, scope: Scope, values: Iterable[str]) -> dict[str, str]:
-    table = _TABLE.c
-    query = select(table.value, table.reason).where(table.scope == scope, among(session, table.value, list(values)))
-    return {row.value: row.reason for row in session.connection().execute(query)}
+    rows = _LISTED.rows(session, {"scope": scope, "values": key_list(session, list(values))})
+    return {row[0]: row[1] for row in rows}
+
+
+_LISTED = Compiled(
+    lambda dialect: select(_TABLE.c.value, _TABLE.c.reason).where(
+        _TABLE.c.scope == bindparam("scope"), among_in(dialect, _TABLE.c.value, bindparam("values"))
+    )
+)
 
 
 def _suppression(row: SuppressionRow) -> Suppression:

@@ -58,7 +58,7 @@ def test_content() -> None:
 def test_no_header_line_through_an_address(field: str) -> None:
     addresses = {"sender": "b@courier.example", "recipient": "a@reader.example", field: "a@b.example>\nX: y"}
     with pytest.raises(AddressError):
-        file_content(Envelope(**addresses, data=b""))
+        file_content(Envelope(addresses["sender"], addresses["recipient"], b""))
 
 
 def test_base_name() -> None:

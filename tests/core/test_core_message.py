@@ -54,6 +54,7 @@ def check_wire(data: bytes) -> None:
     assert all(len(line) <= 998 for line in head.split(b"\r\n"))
     assert all(len(line) <= 76 for line in rest.split(b"\r\n"))
     assert all(not line.startswith((b".", b"From ")) for line in rest.split(b"\r\n"))
+    assert b"\r\n." not in data, "it need not be dot-stuffed: Envelope.ready promises that"
 
 
 def subject_of(found: object) -> str:
@@ -183,6 +184,13 @@ def test_feedback_ids(issue: str, digest: str, domain: str) -> None:
     assert len(parts) == 4
     assert 5 <= len(parts[3]) <= 15
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+", part) for part in parts)
+
+
+def test_a_template_vouches_for_what_need_not_be_looked_through() -> None:
+    blob = build_message(rendered(), headers())
+    assert MessageTemplate(blob, NONCE).ready
+    for spoilt in (blob + b".x\r\n", blob[:-2] + b"\n", blob[:-2], blob + b"\rx\r\n"):
+        assert not MessageTemplate(spoilt, NONCE).ready
 
 
 def test_two_readers_differ_only_in_their_slots() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicate.core.replies import TEXT_LIMIT, MalformedReplyError, Reply, enhanced_code, take_reply, tidy
+from syndicate.core.replies import TEXT_LIMIT, MalformedReplyError, Reply, enhanced_code, take_consent, take_reply, tidy
 
 TEXTS = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=80)
 
@@ -104,3 +104,21 @@ def test_tidy_is_one_short_printable_line(text: str) -> None:
     assert not any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in kept)
     assert kept == kept.strip(" ")
     assert tidy(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("buffer", "rest"),
+    [
+        (b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 go\r\n", b""),
+        (b"250 a\r\n251 b\r\n354 go\r\n250 more", b"250 more"),
+        (b"250 a\r\n250 b\r\n", None),
+        (b"250 a\r\n550 b\r\n354 go\r\n", None),
+        (b"250-a\r\n250 a\r\n250 b\r\n354 go\r\n", None),
+        (b"250 a\r\n250 b\r\n250 c\r\n", None),
+        (b"", None),
+    ],
+)
+def test_consent_is_taken_whole_or_left(buffer: bytes, rest: bytes | None) -> None:
+    left = bytearray(buffer)
+    assert take_consent(left) == (rest is not None)
+    assert bytes(left) == (buffer if rest is None else rest)

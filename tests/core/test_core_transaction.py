@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicate.core.outcomes import Stage
-from syndicate.core.transaction import Offers, Transaction, canonical, stuffed, transaction_of
+from syndicate.core.transaction import FINAL_DOT, Offers, Transaction, canonical, stuffed, transaction_of
 from syndicate.errors import RelayError
 from syndicate.model import Envelope, Outcome
 
@@ -14,8 +14,8 @@ DATA = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"\r\n."]), 
 
 def unstuffed(wire: bytes) -> bytes:
     """What a server makes of the data (RFC 5321 4.5.2)."""
-    assert wire.endswith(b".\r\n")
-    lines = wire[: -len(b".\r\n")].split(b"\r\n")
+    assert wire.endswith(FINAL_DOT)
+    lines = wire[: -len(FINAL_DOT)].split(b"\r\n")
     return b"\r\n".join(line.removeprefix(b".") for line in lines)
 
 
@@ -31,7 +31,7 @@ def test_canonical_has_only_whole_line_ends(data: bytes) -> None:
 @given(DATA)
 def test_stuffed_data_ends_once_and_comes_back_whole(data: bytes) -> None:
     made = canonical(data)
-    wire = stuffed(made)
+    wire = stuffed(made) + FINAL_DOT
     assert unstuffed(wire) == made
     # The end mark stands at the end and nowhere else, so no message can hide a second one in itself.
     assert (b"\r\n" + wire).find(b"\r\n.\r\n") == len(wire) - len(b".\r\n")
@@ -56,7 +56,7 @@ def test_commands() -> None:
         (Stage.RCPT, b"RCPT TO:<ana@reader.example>\r\n"),
         (Stage.DATA, b"DATA\r\n"),
     )
-    assert plain.data == b"x\r\n.\r\n"
+    assert plain.data == b"x\r\n"
 
 
 @pytest.mark.parametrize(

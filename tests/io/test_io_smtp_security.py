@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from smtp_faults import Action, Close, FaultServer, Silence, say
+from smtp_faults import Action, Close, FaultServer, Silence, Stage, say
 from smtp_server import Authority, RecordingServer
 
 from syndicate.config.sections import Relay
@@ -57,6 +57,36 @@ def test_encrypted(authority: Authority, trusted: Path, tls: Literal["STARTTLS",
     with RecordingServer(tls=tls, context=authority.server()) as server:
         assert send(server.relay(tls_ca_file=trusted)) is OutcomeKind.ACCEPTED
     assert server.messages[0].encrypted
+
+
+@pytest.mark.parametrize("octets", [1_000, 60_000, 3_000_000])
+def test_groups_of_commands_ride_with_data_under_tls(authority: Authority, trusted: Path, octets: int) -> None:
+    """TLS cuts what is written into records and takes more than the socket does: nothing may be lost or repeated."""
+    bodies = [b"Subject: %d\r\n\r\n" % number + b"x" * 60 + b"\r\n" * (octets // 2) for number in range(4)]
+    envelopes = [Envelope("bounces@courier.example", "ana@reader.example", body, ready=True) for body in bodies]
+    with FaultServer(context=authority.server(), implicit=True) as server:
+        connection = SmtpSender([server.relay(tls_type="TLS", tls_ca_file=trusted)], "mail.courier.example").connect()
+        for envelope, following in zip(envelopes, [*envelopes[1:], None], strict=True):
+            assert connection.send(envelope, following).kind is OutcomeKind.ACCEPTED
+        connection.close()
+    assert server.seen.messages == bodies
+    assert server.seen.connections == 1
+
+
+@pytest.mark.parametrize("stage", ["mail", "message"])
+def test_a_break_under_tls(authority: Authority, trusted: Path, stage: Literal["mail", "message"]) -> None:
+    """The message whose data is out is in doubt; the one that was announced with it goes by a new session."""
+    first, second = (
+        Envelope("b@courier.example", "ana@reader.example", b"Subject: %d\r\n\r\nx\r\n" % n) for n in (1, 2)
+    )
+    script: dict[Stage, Action | list[Action]] = {stage: [Close()] if stage == "message" else [say("250 ok"), Close()]}
+    with FaultServer(script, context=authority.server(), implicit=True) as server:
+        connection = SmtpSender([server.relay(tls_type="TLS", tls_ca_file=trusted)], "mail.courier.example").connect()
+        outcomes = [connection.send(first, second).kind, connection.send(second).kind]
+        connection.close()
+    doubtful = OutcomeKind.IN_DOUBT if stage == "message" else OutcomeKind.ACCEPTED
+    assert outcomes == [doubtful, OutcomeKind.ACCEPTED]
+    assert len(server.seen.messages) == 2
 
 
 def test_authority_file_beside_the_configuration(authority: Authority, trusted: Path) -> None:

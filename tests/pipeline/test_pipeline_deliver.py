@@ -450,7 +450,7 @@ def test_a_stop_releases_at_once_what_waits_behind_a_slow_server(world: World) -
     released: list[int] = []
     watcher = threading.Thread(target=release_later)
     watcher.start()
-    world.deliver(ScriptedSender(answer=crawl, connections=1), stop=stop)
+    world.deliver(ScriptedSender(answer=crawl, connections=1, takes_turns=False), stop=stop)
     watcher.join()
     assert released == [1]
     assert (world.counts(issue_id).accepted, world.counts(issue_id).queued) == (1, 11)

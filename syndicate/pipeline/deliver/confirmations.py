@@ -10,11 +10,11 @@ from datetime import datetime
 from syndicate.core.retry import next_attempt
 from syndicate.errors import AddressError, HeaderError, RelayError, SyndicateError, UnknownNameError
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
-from syndicate.pipeline.deliver.connections import Rules
 from syndicate.pipeline.deliver.delivering import DeliverResult
 from syndicate.pipeline.deliver.lease import Lease
 from syndicate.pipeline.deliver.ledger import Holder, LostHoldError
 from syndicate.pipeline.deliver.protocols import Connection, Sender
+from syndicate.pipeline.deliver.settling import Rules
 from syndicate.store import confirmations
 from syndicate.store.confirmations import DueConfirmation
 from syndicate.store.engine import Database

@@ -11,10 +11,11 @@ from sqlmodel import Session
 
 from syndicate.errors import SyndicateError
 from syndicate.model import DeliveryState, Envelope
-from syndicate.pipeline.deliver.connections import Crew, Rules, states_of
+from syndicate.pipeline.deliver.crew import Crew
 from syndicate.pipeline.deliver.lease import Lease
 from syndicate.pipeline.deliver.ledger import Holder, Ledger
 from syndicate.pipeline.deliver.protocols import Sender
+from syndicate.pipeline.deliver.settling import Rules, states_of
 from syndicate.store.batches import Batch, something_due, still_ours
 from syndicate.store.deliveries import Result, Task, oldest_due
 from syndicate.store.doubts import take_over
@@ -112,11 +113,6 @@ def send_due(
         return still_ours(session, holder.name, batch)
 
     lease = Lease(database, holder, clock=rules.clock, log=log)
-
-    def still_wanted(task: Task) -> Envelope:
-        lease.require()
-        return envelope(task)
-
     ledger = Ledger(
         database,
         holder=holder,
@@ -131,7 +127,7 @@ def send_due(
         log=log,
     )
     lease.start()
-    crew = Crew(sender=sender, ledger=ledger, envelope=still_wanted, rules=rules, stop=stop)
+    crew = Crew(sender=sender, ledger=ledger, envelope=envelope, rules=rules, stop=stop, require=lease.require)
     try:
         crew.run()
         if crew.relay_error is not None:

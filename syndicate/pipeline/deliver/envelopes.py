@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 
 from syndicate.core.links import Purpose, sign_for_mail, tagged_address
 from syndicate.core.message.template import MessageTemplate
@@ -23,7 +22,7 @@ class Envelopes:
         self._database = database
         self._personal = personal
         self._keyring = keyring
-        self._templates: OrderedDict[int, MessageTemplate] = OrderedDict()
+        self._templates: dict[int, MessageTemplate] = {}
         self._lock = threading.Lock()
 
     def __call__(self, task: Task) -> Envelope:
@@ -37,11 +36,8 @@ class Envelopes:
             email=task.email,
             name=task.name,
         )
-        return Envelope(
-            sender=self._return_path(task),
-            recipient=task.email,
-            data=self._template(task.edition_id).fill(values),
-        )
+        template = self._template(task.edition_id)
+        return Envelope(self._return_path(task), task.email, template.fill(values), template.ready)
 
     def _return_path(self, task: Task) -> str:
         # VERP: the failure report comes back to an address that says which delivery it is about (email.md R26).
@@ -51,15 +47,13 @@ class Envelopes:
         return tagged_address(self._personal.return_path, token)
 
     def _template(self, edition_id: int) -> MessageTemplate:
-        with self._lock:
-            found = self._templates.get(edition_id)
-            if found is not None:
-                self._templates.move_to_end(edition_id)
-                return found
+        found = self._templates.get(edition_id)
+        if found is not None:
+            return found
         with self._database.read() as session:
             template = MessageTemplate(edition_message(session, edition_id))
         with self._lock:
             self._templates[edition_id] = template
             if len(self._templates) > _KEPT:
-                self._templates.popitem(last=False)
+                del self._templates[next(iter(self._templates))]
         return template

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from sqlmodel import Session
 
@@ -26,6 +26,8 @@ from syndicate.store.holders import touch_holder
 # How long outcomes are tried to be written after a stop was asked for; SIGTERM allows 10 s in all.
 LAST_TRIES = 6.0
 RETRY_EVERY = 0.5
+# So often it is asked whether more may be taken; the disk may fill by a few MB meanwhile.
+LOOK_EVERY = 0.2
 # How often it is told that outcomes wait; a full disk may take an operator an hour.
 TELL_EVERY = 60.0
 # Well below the time after which others take a silent process for dead (``store/holders.DEAD_AFTER``).
@@ -46,18 +48,27 @@ class LostHoldError(SyndicateError):
     """Another process took this one's rows over, believing it dead: it must stop sending at once."""
 
 
-@dataclass(slots=True)
-class _Request:
+class Answers(Protocol):
+    """Where an answered request is laid: a queue, or the inbox of a thread that waits for more than that."""
+
+    def put(self, item: Request, /) -> None:
+        """Lay it in; never waits."""
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """Outcomes to record, tasks to put back unsent, and how many new ones are wanted; ``answers`` is told when done."""
+
     results: Sequence[Result]
     put_back: Sequence[Task]
     want: int
-    done: threading.Event = field(default_factory=threading.Event)
+    answers: Answers
     tasks: list[Task] = field(default_factory=list)
     error: BaseException | None = None
 
 
 class Ledger:
-    """Serves ``exchange`` calls of the connection threads until ``close``."""
+    """Serves the requests of the connection threads until ``close``."""
 
     def __init__(
         self,
@@ -91,24 +102,37 @@ class Ledger:
         self._log = log
         self._started: set[int] = set()
         self._touched = 0.0
-        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._looked_at = float("-inf")
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
         self._thread.start()
 
-    def exchange(self, results: Sequence[Result], *, want: int, put_back: Sequence[Task] = ()) -> list[Task]:
-        """Record outcomes, put unsent tasks back and take up to ``want`` new ones; returns after the commit.
+    def ask(self, request: Request) -> None:
+        """Have a request done with the next commit: outcomes recorded, unsent tasks put back, new ones taken."""
+        self._requests.put(request)
+
+    def put_back(self, tasks: Sequence[Task]) -> None:
+        """Release the marks of deliveries that were not begun; returns after the commit.
 
         Raises what stopped the ledger: LostHoldError, StoreError, DiskFullError.
         """
-        request = _Request(results, put_back, want)
-        self._requests.put(request)
-        while not request.done.wait(1):
-            if not self._thread.is_alive():
-                raise StoreError("the thread that writes the ledger ended; what was sending stands in doubt")
+        answers: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self.ask(Request((), tasks, 0, answers))
+        while True:
+            try:
+                request = answers.get(timeout=1)
+            except queue.Empty:
+                self.check()
+            else:
+                break
         if request.error is not None:
             raise request.error
-        return request.tasks
+
+    def check(self) -> None:
+        """Raise StoreError when nobody will answer any more."""
+        if not self._thread.is_alive():
+            raise StoreError("the thread that writes the ledger ended; what was sending stands in doubt")
 
     def close(self) -> None:
         """Stop serving; everything asked before is answered first."""
@@ -116,6 +140,10 @@ class Ledger:
         self._thread.join()
 
     def _serve(self) -> None:
+        with self._database.writer() as self._begin:
+            self._answer_all()
+
+    def _answer_all(self) -> None:
         while True:
             try:
                 first = self._requests.get(timeout=TOUCH_EVERY)
@@ -133,18 +161,18 @@ class Ledger:
                 for request in batch:
                     request.error = error
             for request in batch:
-                request.done.set()
+                request.answers.put(request)
             if ended:
                 return
 
     def _touch(self) -> None:
         try:
-            with self._database.write() as session:
+            with self._begin() as session:
                 self._show_life(session, self._clock())
         except Exception as error:  # noqa: BLE001 - whatever it is, the threads that wait for this one must go on
             self._log(f"no sign of life could be written: {error}")
 
-    def _gather(self, first: _Request) -> tuple[list[_Request], bool]:
+    def _gather(self, first: Request) -> tuple[list[Request], bool]:
         batch = [first]
         while True:
             try:
@@ -155,7 +183,7 @@ class Ledger:
                 return batch, True
             batch.append(request)
 
-    def _commit(self, batch: list[_Request]) -> None:
+    def _commit(self, batch: list[Request]) -> None:
         results = [result for request in batch for result in request.results]
         put_back = [task.id for request in batch for task in request.put_back]
         want = sum(request.want for request in batch)
@@ -164,13 +192,18 @@ class Ledger:
             want = 0
         if want:
             try:
-                self._may_take()
+                self._look()
             except SyndicateError as error:
                 refusal, want = error, 0
         _deal(self._write(results, put_back, want), batch)
         self._recorded(results)
         if refusal is not None:
             raise refusal
+
+    def _look(self) -> None:
+        if time.monotonic() - self._looked_at > LOOK_EVERY:
+            self._may_take()
+            self._looked_at = time.monotonic()
 
     def _write(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
         deadline: float | None = None
@@ -199,7 +232,7 @@ class Ledger:
 
     def _transaction(self, results: Sequence[Result], put_back: Sequence[int], want: int) -> list[Task]:
         now = self._clock()
-        with self._database.write() as session:
+        with self._begin() as session:
             ours = self._still_ours(session)
             recorded = record(session, results, holder=self._holder.name, now=now)
             released = release(session, put_back, holder=self._holder.name) if put_back else 0
@@ -235,7 +268,7 @@ class Ledger:
                 self._log(f"{taken} deliveries of a process that died: in doubt, or queued again (delivery.in_doubt)")
 
 
-def _deal(tasks: list[Task], batch: list[_Request]) -> None:
+def _deal(tasks: list[Task], batch: list[Request]) -> None:
     """Deal tasks out one by one, so that few tasks use many connections."""
     hungry = [request for request in batch if request.want]
     at = 0

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 
+from syndicate.io.dialogue import Steps
 from syndicate.model import Envelope, Outcome
 from syndicate.pipeline.deliver.protocols import Connection, Sender
 
@@ -20,6 +21,7 @@ class ParkingSender:
         """``connections``: how many at most; None for as many as the sender would have."""
         self.label = sender.label
         self.connections = connections if connections is not None else sender.connections
+        self.takes_turns = sender.takes_turns
         self._sender = sender
         self._parked: deque[tuple[float, Connection]] = deque()
         self._lock = threading.Lock()
@@ -60,8 +62,21 @@ class _Parkable:
         self._connection = connection
 
     @property
+    def patience(self) -> float:
+        return self._connection.patience
+
+    @property
     def usable(self) -> bool:
         return self._connection.usable
+
+    def steps(self, envelope: Envelope, following: Envelope | None = None) -> Steps[Outcome]:
+        return self._connection.steps(envelope, following)
+
+    def open(self) -> None:
+        self._connection.open()
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
 
     def send(self, envelope: Envelope) -> Outcome:
         return self._connection.send(envelope)

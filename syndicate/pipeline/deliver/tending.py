@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from syndicate.pipeline.deliver.connections import Rules
+from syndicate.pipeline.deliver.settling import Rules
 from syndicate.store.deliveries import running_issues
 from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database

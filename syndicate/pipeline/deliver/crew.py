@@ -1,0 +1,83 @@
+"""The threads that send in one pass: one for all connections of a relay, or one for each where a step may block."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from syndicate.errors import RelayError
+from syndicate.model import Envelope, Outcome
+from syndicate.pipeline.deliver.ledger import Ledger
+from syndicate.pipeline.deliver.protocols import Sender
+from syndicate.pipeline.deliver.settling import Rules, settle
+from syndicate.pipeline.deliver.wire import Wire
+from syndicate.store.deliveries import Result, Task
+
+
+@dataclass(slots=True)
+class Crew:
+    """Sends over one sender, in the order that the ledger gives."""
+
+    sender: Sender
+    ledger: Ledger
+    envelope: Callable[[Task], Envelope]
+    rules: Rules
+    stop: threading.Event
+    require: Callable[[], None] = lambda: None  # raises when this process may send nothing more
+    relay_error: RelayError | None = None
+    failure: BaseException | None = None
+    ran_dry: bool = False  # some connection found nothing more to do: the relay works, whatever befell the others
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self) -> None:
+        """Send until nothing is due, a stop is asked for, or the relay fails; returns when all threads ended."""
+        connections = self.sender.connections
+        shares = [connections] if self.sender.takes_turns else [1] * connections
+        wires = [Wire(self.sender, share, self.ledger, self) for share in shares]
+        threads = [
+            threading.Thread(target=self._guarded, args=(wire,), name=f"wire-{number}", daemon=True)
+            for number, wire in enumerate(wires)
+        ]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            if self.over():
+                # What waits behind a slow server is released at once, so that a stop leaves none of it in doubt.
+                waiting = [task for wire in wires for task in wire.supply.take_back()]
+                if waiting:
+                    self.ledger.put_back(waiting)
+            time.sleep(0.02)
+        if self.failure is not None:
+            raise self.failure
+
+    def over(self) -> bool:
+        """Whether nothing new may be begun; asked right before each message."""
+        # The stop is the caller's and outlives this pass: a failure of ours must not set it.
+        if self.stop.is_set() or self.failure is not None:
+            return True
+        try:
+            self.require()
+        except BaseException as error:  # noqa: BLE001 - raised again by run(), when all is in order
+            with self._lock:
+                self.failure = self.failure or error
+        return self.failure is not None
+
+    def settle(self, task: Task, outcome: Outcome) -> Result:
+        """What is to be recorded of an outcome."""
+        return settle(task, outcome, self.rules)
+
+    def _guarded(self, wire: Wire) -> None:
+        try:
+            wire.run()
+        except RelayError as error:
+            with self._lock:
+                self.relay_error = self.relay_error or error
+        except BaseException as error:  # noqa: BLE001 - raised again by run(), in the thread that called it
+            with self._lock:
+                self.failure = self.failure or error
+        else:
+            with self._lock:
+                self.ran_dry = self.ran_dry or not self.over()
+                self.relay_error = self.relay_error or wire.refusal

@@ -1,0 +1,105 @@
+"""What the connections of one thread have to send: deliveries marked ahead, and outcomes that are not written yet.
+
+It asks the ledger for more while the connections still work on what they have, so that the wire waits for no commit. At
+no moment are more than ``AHEAD`` deliveries for each open connection marked without a recorded outcome: that is what a
+kill -9 leaves in doubt.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from syndicate.pipeline.deliver.ledger import Answers, Ledger, Request
+from syndicate.store.deliveries import Result, Task
+
+# How many deliveries are marked at a time, for each connection that is open.
+AHEAD = 4
+
+
+class Supply:
+    """Used by one thread; ``take_back`` alone may be called by another."""
+
+    def __init__(self, ledger: Ledger, inbox: Answers) -> None:
+        self._ledger = ledger
+        self._inbox = inbox
+        self._waiting: deque[Task] = deque()
+        self._results: list[Result] = []
+        self._under_way = 0
+        self._asked: Request | None = None
+        #: Whether the ledger had nothing due when it was asked last, and whether it had less than was wanted.
+        self.dry = False
+        self.ending = False
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way and nothing has to be written."""
+        return not (self._under_way or self._results or self._waiting or self._asked)
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries can be taken at once."""
+        return len(self._waiting)
+
+    def take(self) -> Task | None:
+        """The next delivery, if one is at hand."""
+        try:
+            task = self._waiting.popleft()
+        except IndexError:  # none there, or taken back by another thread just now
+            return None
+        self._under_way += 1
+        return task
+
+    def done(self, result: Result) -> None:
+        """Hand in the outcome of a delivery that was taken."""
+        self._under_way -= 1
+        self._results.append(result)
+
+    def put_back(self, task: Task) -> None:
+        """Return a delivery that was taken and not begun, for another connection."""
+        self._under_way -= 1
+        self._waiting.appendleft(task)
+
+    def take_back(self) -> list[Task]:
+        """Take what waits, so that the caller releases its marks."""
+        taken: list[Task] = []
+        while True:
+            try:
+                taken.append(self._waiting.popleft())
+            except IndexError:
+                return taken
+
+    def replenish(self, connections: int, *, hungry: bool) -> None:
+        """Have outcomes written and new deliveries marked when it is worth a commit; ``connections`` are open.
+
+        ``hungry``: a connection has nothing to send.
+        """
+        if self._asked is not None:
+            return
+        most = AHEAD * connections
+        want = max(0, most - self._under_way - len(self._waiting))
+        # Half of all marks: the rest keeps the wire busy until the commit is done.
+        if len(self._results) * 2 >= most or (hungry and not self._waiting and (self._results or not self.dry)):
+            self._ask(want)
+
+    def settle(self, *, keep: bool = False) -> None:
+        """Have everything written that is known, and unless ``keep``, the marks of what waits released."""
+        if self._asked is None:
+            put_back = [] if keep else self.take_back()
+            if self._results or put_back:
+                self._ask(0, put_back)
+
+    def answered(self, request: Request) -> None:
+        """Take in the ledger's answer. Raises what stopped it."""
+        self._asked = None
+        if request.error is not None:
+            raise request.error
+        self._waiting.extend(request.tasks)
+        self.dry = request.want > 0 and not request.tasks
+        self.ending = len(request.tasks) < request.want
+
+    def _ask(self, want: int, put_back: Sequence[Task] = ()) -> None:
+        request = Request(self._results, put_back, want, self._inbox)
+        self._results = []
+        self._asked = request
+        self._ledger.ask(request)
