@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from syndicate.errors import TransitionError, UnknownNameError
 from syndicate.model import DeliveryState, IssueState
-from syndicate.store.holders import not_alive
+from syndicate.store.holders import give_up_dead, not_alive
 from syndicate.store.tables import DeliveryRow, EditionRow, IssueRow
 
 # A resend begins its time anew: it may come long after the first attempt.
@@ -39,15 +39,23 @@ def take_over(
             "resolved": policy == "skip",
             "finished_at": now,
         }
-    result = session.execute(
-        update(DeliveryRow)
+    orphaned = (
+        select(col(DeliveryRow.id))
         .where(
             col(DeliveryRow.state) == DeliveryState.SENDING.value,
             not_alive(session, col(DeliveryRow.holder), me=me, alone=alone, now=now),
         )
+        # Never wait for the locks of a process that was frozen in the middle of a transaction: the next look gets them.
+        .with_for_update(skip_locked=True)
+    )
+    result = session.execute(
+        update(DeliveryRow)
+        .where(col(DeliveryRow.id).in_(orphaned))
         .values(**values)
         .execution_options(synchronize_session=False)
     )
+    if not alone:
+        give_up_dead(session, now)
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 

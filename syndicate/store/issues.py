@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 from syndicate.core.reasons import Reason, grouped
 from syndicate.errors import LedgerError, TransitionError, UnknownNameError
 from syndicate.model import Counts, DeliveryState, Issue, IssueState
+from syndicate.store.batches import drop_batches
 from syndicate.store.tables import (
     DeliveryRow,
     EditionRow,
@@ -197,7 +198,10 @@ def finish_issues(session: Session, now: datetime) -> list[int]:
         .returning(col(IssueRow.id))
         .execution_options(synchronize_session=False)
     )
-    return [int(issue_id) for issue_id in result.scalars()]
+    finished = [int(issue_id) for issue_id in result.scalars()]
+    if finished:
+        drop_batches(session, finished)
+    return finished
 
 
 def _id(row: IssueRow) -> int:

@@ -1,4 +1,4 @@
-"""``run``, ``web`` and ``status``: the service and how it stands."""
+"""``run``, ``web``, ``worker`` and ``status``: the service and how it stands."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("run", epilog=example("syndicate run", "syndicate run --once --json"))(run)
     app.command("web", epilog=example("syndicate web"))(web)
+    app.command("worker", epilog=example("syndicate worker", "syndicate worker --connections 5"))(worker)
     app.command("status", epilog=example("syndicate status", "syndicate status --json || mail-the-operator"))(status)
 
 
@@ -109,6 +110,26 @@ def web(ctx: typer.Context, as_json: JsonOption = False) -> None:
     call.verbose = True
     with call.services() as services:
         status = run_service(services, make_app(services), work=False, ready=lambda: _serving(call))
+    raise typer.Exit(status)
+
+
+def worker(
+    ctx: typer.Context,
+    connections: Annotated[
+        int | None, typer.Option("--connections", min=1, max=200, metavar="N", help="Connections to the relay at most.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send alone, beside any number of others on any number of machines; needs PostgreSQL. SIGTERM ends it in order."""
+    from syndicate.service.run import run as run_service
+    from syndicate.service.worker import Worker
+
+    call = invocation(ctx, as_json)
+    call.verbose = True
+    with call.services() as services:
+        part = Worker(services, connections=connections)
+        ready = f"sending from {services.database.label} through {services.sender.label}"
+        status = run_service(services, None, work=False, parts=[part], ready=lambda: call.output.note(ready))
     raise typer.Exit(status)
 
 

@@ -25,6 +25,7 @@ class Crew:
     envelope: Callable[[Task], Envelope]
     rules: Rules
     stop: threading.Event
+    require: Callable[[], None] = lambda: None  # raises when this process may send nothing more
     relay_error: RelayError | None = None
     failure: BaseException | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -53,9 +54,16 @@ class Crew:
             raise self.failure
 
     def over(self) -> bool:
-        """Whether nothing new may be begun."""
+        """Whether nothing new may be begun; asked right before each message."""
         # The stop is the caller's and outlives this pass: a failure of ours must not set it.
-        return self.stop.is_set() or self.failure is not None
+        if self.stop.is_set() or self.failure is not None:
+            return True
+        try:
+            self.require()
+        except BaseException as error:  # noqa: BLE001 - raised again by run(), when all is in order
+            with self._lock:
+                self.failure = self.failure or error
+        return self.failure is not None
 
     def settle(self, task: Task, outcome: Outcome) -> Result:
         """What is to be recorded of an outcome."""

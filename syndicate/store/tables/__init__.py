@@ -11,7 +11,7 @@ from syndicate.store.tables.articles import (
     SourceRow,
 )
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
-from syndicate.store.tables.ledger import CohortRow, DeliveryRow, EditionRow, IssueRow
+from syndicate.store.tables.ledger import BatchRow, CohortRow, DeliveryRow, EditionRow, IssueRow
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
     ConfirmationRow,
@@ -35,6 +35,7 @@ __all__ = [
     "ArticleRow",
     "ArticleTermRow",
     "ArticleVersionRow",
+    "BatchRow",
     "CohortRow",
     "ConfirmationRow",
     "ConsentEventRow",
