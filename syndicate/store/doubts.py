@@ -9,8 +9,9 @@ from sqlalchemy import func, select, update
 from sqlmodel import Session, col
 
 from syndicate.errors import TransitionError, UnknownNameError
-from syndicate.model import DeliveryState, IssueState
-from syndicate.store.holders import not_alive
+from syndicate.model import AttemptEvent, DeliveryState, IssueState
+from syndicate.store import attempts
+from syndicate.store.holders import causes_of_death, not_alive
 from syndicate.store.tables import DeliveryRow, EditionRow, IssueRow
 
 # A resend begins its time anew: it may come long after the first attempt.
@@ -30,25 +31,25 @@ def take_over(
     ``alone``: no process but ``me`` can be sending. ``resend`` queues the rows again (same Message-ID), ``skip`` leaves
     them in doubt and resolved, ``ask`` leaves them for the operator. Returns the number of rows.
     """
-    if policy == "resend":
-        values = _QUEUED_AGAIN | {"due_at": now}
-    else:
-        values = {
-            "state": DeliveryState.IN_DOUBT.value,
-            "reason": "the sending process died",
-            "resolved": policy == "skip",
-            "finished_at": now,
-        }
-    result = session.execute(
-        update(DeliveryRow)
-        .where(
-            col(DeliveryRow.state) == DeliveryState.SENDING.value,
-            not_alive(session, col(DeliveryRow.holder), me=me, alone=alone, now=now),
-        )
-        .values(**values)
-        .execution_options(synchronize_session=False)
+    sending = (
+        col(DeliveryRow.state) == DeliveryState.SENDING.value,
+        not_alive(session, col(DeliveryRow.holder), me=me, alone=alone, now=now),
     )
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    dead = session.execute(select(col(DeliveryRow.holder)).where(*sending).distinct()).scalars().all()
+    count = 0
+    for holder, cause in causes_of_death(session, dead, me=me).items() if dead else ():
+        values: dict[str, Any] = _QUEUED_AGAIN | {"due_at": now}
+        if policy != "resend":
+            values = _in_doubt(cause, resolved=policy == "skip", now=now)
+        taken = _change(session, (*sending, col(DeliveryRow.holder).is_not_distinct_from(holder)), values)
+        attempts.note_crash(session, taken, cause, now, next_at=now if policy == "resend" else None)
+        count += len(taken)
+    return count
+
+
+def _in_doubt(reason: str, *, resolved: bool, now: datetime) -> dict[str, Any]:
+    state = DeliveryState.IN_DOUBT.value
+    return {"state": state, "reason": reason, "resolved": resolved, "finished_at": now}
 
 
 def resolve(session: Session, issue_id: int, *, how: Literal["resend", "skip"], now: datetime) -> int:
@@ -69,13 +70,19 @@ def resolve(session: Session, issue_id: int, *, how: Literal["resend", "skip"], 
     if how == "resend":
         _require_resendable(session, issue, doubtful)
         values = _QUEUED_AGAIN | {"due_at": now}
-    result = session.execute(
-        update(DeliveryRow).where(*doubtful).values(**values).execution_options(synchronize_session=False)
-    )
-    count = int(result.rowcount)  # type: ignore[attr-defined]
-    if how == "resend" and count:
-        _reopen(session, issue_id)
-    return count
+    changed = _change(session, doubtful, values)
+    event = AttemptEvent.RESENT if how == "resend" else AttemptEvent.SKIPPED
+    attempts.note_decision(session, changed, event, now)
+    if how == "resend" and changed:
+        reopen(session, issue_id)
+    return len(changed)
+
+
+def _change(session: Session, conditions: tuple[Any, ...], values: dict[str, Any]) -> list[int]:
+    """Move rows that fulfil the conditions; returns their ids."""
+    statement = update(DeliveryRow).where(*conditions).values(**values).returning(col(DeliveryRow.id))
+    changed = session.execute(statement.execution_options(synchronize_session=False)).scalars()
+    return [number for number in changed if number is not None]
 
 
 def _require_resendable(session: Session, issue: IssueRow, doubtful: tuple[Any, ...]) -> None:
@@ -94,7 +101,8 @@ def _require_resendable(session: Session, issue: IssueRow, doubtful: tuple[Any, 
         )
 
 
-def _reopen(session: Session, issue_id: int) -> None:
+def reopen(session: Session, issue_id: int) -> None:
+    """Let a finished issue run again, of which rows were queued again in this transaction."""
     session.execute(
         update(IssueRow)
         .where(col(IssueRow.id) == issue_id, col(IssueRow.state) == IssueState.FINISHED.value)

@@ -59,7 +59,7 @@ def deliver(
 
     now = clock()
     with database.write() as session:
-        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
+        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now, boot_id=holder.boot_id)
         result.taken_over = take_over(session, me=holder.name, alone=holder.alone, policy=rules.in_doubt, now=now)
     ledger = Ledger(
         database,

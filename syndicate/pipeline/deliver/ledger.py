@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 from sqlmodel import Session
 
 from syndicate.errors import StoreError, SyndicateError
+from syndicate.store.attempts import note
 from syndicate.store.deliveries import Result, Task, mark_started, record, release, take
 from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database
@@ -41,6 +42,7 @@ class Holder:
     host: str
     pid: int
     alone: bool
+    boot_id: str | None = None  # which start of this machine it is, where that can be known
 
 
 class LostHoldError(SyndicateError):
@@ -226,6 +228,7 @@ class Ledger:
         now = self._clock()
         with self._begin() as session:
             recorded = record(session, results, holder=self._holder.name, now=now)
+            note(session, results, now)
             released = release(session, put_back, holder=self._holder.name) if put_back else 0
             lost = len(results) + len(put_back) - recorded - released
             want = 0 if lost else want
