@@ -13,6 +13,7 @@ from syndicate.service.wiring import Services
 from syndicate.store import confirmations
 from syndicate.store.deliveries import oldest_due
 from syndicate.store.facts import failures
+from syndicate.store.issues import unbalanced
 from syndicate.store.overview import due_times, feed_statuses, source_statuses, undecided
 
 _MINUTE = timedelta(minutes=1)
@@ -32,6 +33,7 @@ def find_alarms(session: Session, settings: Settings, now: datetime) -> list[str
         *_digests(session, settings, now),
         *_mail(session, settings, now),
         *_doubts(session, settings),
+        *unbalanced(session).values(),
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from syndicate.errors import SyndicateError
+from syndicate.errors import LedgerError, SyndicateError
 from syndicate.model import DeliveryState, Envelope
 from syndicate.pipeline.deliver.crew import Crew
 from syndicate.pipeline.deliver.ledger import Holder, Ledger
@@ -17,7 +17,7 @@ from syndicate.store.deliveries import Result, Task, oldest_due
 from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder, remove_holder
-from syndicate.store.issues import finish_issues
+from syndicate.store.issues import finish_issues, unbalanced
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,8 +86,13 @@ def deliver(
     finally:
         ledger.close()
     with database.write() as session:
+        known = unbalanced(session)
         result.finished = finish_issues(session, clock())
+        found = unbalanced(session)
         remove_holder(session, holder.name)
+    lines = [line for issue_id, line in found.items() if issue_id not in known]
+    if lines and result.stopped_by is None:
+        result.stopped_by = LedgerError("\n".join(lines))
     return result
 
 
