@@ -27,6 +27,7 @@ from syndicate.cli.commands import (
 )
 from syndicate.cli.context import Invocation, example
 from syndicate.cli.errors import FAILED, report
+from syndicate.service.stopping import leave
 
 # Each module registers its own commands, in the order of the help page.
 GROUPS = (start, demo, check, articles, digests, issues, why, subscribers, service, backups, database)
@@ -81,4 +82,5 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of our pipe went away (`syndicate … | head`); without this the interpreter complains at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    leave(status)
     sys.exit(status)

@@ -18,7 +18,7 @@ from sqlmodel import Session
 
 from syndicate.errors import StoreError, SyndicateError
 from syndicate.store.attempts import note
-from syndicate.store.deliveries import Result, Task, mark_started, record, release, take
+from syndicate.store.deliveries import Result, Task, mark_started, record, release, running_issues, take
 from syndicate.store.doubts import take_over
 from syndicate.store.engine import Database
 from syndicate.store.holders import touch_holder
@@ -122,6 +122,11 @@ class Ledger:
                 break
         if request.error is not None:
             raise request.error
+
+    def running(self) -> set[int]:
+        """The issues that run at present. Raises StoreError."""
+        with self._database.read() as session:
+            return set(running_issues(session, self._issues))
 
     def check(self) -> None:
         """Raise StoreError when nobody will answer any more."""

@@ -8,7 +8,8 @@ kill -9 leaves in doubt.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from contextlib import suppress
 
 from syndicate.pipeline.deliver.ledger import Answers, Ledger, Request
 from syndicate.store.deliveries import Result, Task
@@ -18,7 +19,7 @@ AHEAD = 4
 
 
 class Supply:
-    """Used by one thread; ``take_back`` alone may be called by another."""
+    """Used by one thread; ``issues`` and ``take_back`` alone may be called by another."""
 
     def __init__(self, ledger: Ledger, inbox: Answers) -> None:
         self._ledger = ledger
@@ -60,14 +61,19 @@ class Supply:
         self._under_way -= 1
         self._waiting.appendleft(task)
 
-    def take_back(self) -> list[Task]:
-        """Take what waits, so that the caller releases its marks."""
+    def issues(self) -> set[int]:
+        """The issues of what waits."""
+        return {task.issue_id for task in list(self._waiting)}
+
+    def take_back(self, issues: Container[int] | None = None) -> list[Task]:
+        """Take what waits (of these issues, if given), so that the caller releases its marks."""
         taken: list[Task] = []
-        while True:
-            try:
-                taken.append(self._waiting.popleft())
-            except IndexError:
-                return taken
+        for task in list(self._waiting):
+            if issues is None or task.issue_id in issues:
+                with suppress(ValueError):  # begun, or taken back by another thread just now
+                    self._waiting.remove(task)
+                    taken.append(task)
+        return taken
 
     def replenish(self, connections: int, *, hungry: bool) -> None:
         """Have outcomes written and new deliveries marked when it is worth a commit; ``connections`` are open.
