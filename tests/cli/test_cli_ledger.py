@@ -131,3 +131,16 @@ def test_what_was_rejected_is_tried_again_when_the_operator_says_so(
     assert (document["retried"], document["state"], document["counts"]["accepted"]) == (0, "finished", 3)
     (told,) = syndicate("why", "reader1@example.org", "--json").document["issues"]
     assert [each["event"] for each in told["history"]] == ["queued", "rejected", "retried", "accepted"]
+
+
+@pytest.mark.usefixtures("publisher")
+def test_a_running_issue_shows_its_pace(syndicate: Call) -> None:
+    syndicate("send", "morning")  # one is deferred: it runs on
+    document = syndicate("issues", "show", "1", "--json").document
+    assert (document["state"], document["balanced"], document["rate"]["waiting"]) == ("running", True, 0)
+    assert document["rate"]["accepted_per_minute"] > 0
+    shown = syndicate("issues", "show", "1").out
+    assert "4 = 1 deferred + 1 accepted + 2 rejected" in shown
+    assert "accepted lately" in shown
+    syndicate("issues", "pause", "1")
+    assert syndicate("issues", "show", "1", "--json").document["rate"] is None

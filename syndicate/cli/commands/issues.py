@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
-from syndicate.cli.documents import issue_document, issue_line, issue_sum, reason_line, state_word
+from syndicate.cli.documents import issue_document, issue_line, issue_sum, pace_line, reason_line, state_word
 
 if TYPE_CHECKING:
     from syndicate.model import Issue
@@ -77,21 +77,28 @@ def list_(
 
 
 def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
-    """Show one issue, the sums of its deliveries and why some were not accepted; exit status 1 without a balance."""
+    """Show one issue, its sums and pace and why some were not accepted; exit status 1 without a balance."""
     from dataclasses import asdict
 
+    from syndicate.service.status import pace_document, pace_now
     from syndicate.store.issues import get_issue, issue_reasons
 
     call = invocation(ctx, as_json)
     with call.services() as services, services.database.read() as session:
         issue = get_issue(session, issue_id)
         reasons = issue_reasons(session, issue_id)
-    call.output.document(issue_document(issue) | {"reasons": [asdict(reason) for reason in reasons]})
+        pace = pace_now(session, issue, services.clock())
+    call.output.document(
+        issue_document(issue)
+        | {"rate": pace and pace_document(pace), "reasons": [asdict(reason) for reason in reasons]}
+    )
     call.output.table(
         ("", ""),
         [(key.replace("_", " "), value) for key, value in issue_document(issue).items() if key != "counts"],
     )
     call.output.text(issue_sum(issue))
+    if pace is not None:
+        call.output.text(pace_line(pace))
     if reasons:
         call.output.text()
         call.output.table(

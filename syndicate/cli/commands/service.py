@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
-from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line
+from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line, pace_line
 from syndicate.cli.output import shown
 
 if TYPE_CHECKING:
-    from syndicate.core.pace import Pace
     from syndicate.service.passes import OnceResult
 
 
@@ -153,7 +152,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     for issue in (*found.running, *found.last_skipped):
         say.text(issue_line(issue))
     for pace in found.paces:
-        say.text(_pace_line(pace))
+        say.text(pace_line(pace))
     for name, failure in found.not_composed.items():
         say.text(f"digest {name} cannot be composed since {shown(failure.since)}: {failure.error}")
     for unserved in found.unserved:
@@ -163,9 +162,3 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if found.alarms:
         raise typer.Exit(1)
     say.text("all is well")
-
-
-def _pace_line(pace: Pace) -> str:
-    speed = f"{pace.accepted_per_second:.1f} a second ({pace.accepted_per_minute:.0f} a minute)"
-    line = f"issue {pace.issue}: {speed} accepted lately"
-    return f"{line}, {pace.waiting} to go, done at {shown(pace.done_at)}" if pace.done_at else line
