@@ -8,7 +8,7 @@ WORKERS ?= 2
 # Where bytecode is not kept, each process of the tests compiles the whole program anew: half a second of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow programs lint bench judge clean
+.PHONY: demo test test-slow crash programs lint bench judge clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.runtime  ## the main job on the sample articles; ARGS=--exit stops after the summary
@@ -22,6 +22,9 @@ test-slow: $(VENV)/.test  ## the slow ones; pytest's exit status 5 says that the
 	@.ci/programs
 	@$(BIN)/python -m pytest -m slow -n $(WORKERS) $(ARGS) || { status=$$?; test $$status -eq 5 || exit $$status; \
 	echo "make test-slow: no test is marked slow yet"; }
+
+crash: $(VENV)/.test  ## a hundred and more kills while mail is sent; prints what arrived against the ledger
+	PYTHONPATH=tests $(BIN)/python tests/crash/full.py $(ARGS)
 
 programs:  ## installs or names what tests and bench need beyond Python: Chromium, feed readers, nginx, Caddy, wrk
 	@.ci/programs

@@ -6,6 +6,7 @@ sign of life lasts. On SQLite a file lock tells more, and one process sends at a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,11 +23,27 @@ DEAD_AFTER = timedelta(seconds=8)
 # What the server allows a transaction of the ledger to do nothing: a process that is frozen in the middle of one (or a
 # machine that lost its power) would hold the locks of its rows for hours. Never more than DEAD_AFTER.
 _IDLE_AT_MOST = timedelta(seconds=5)
+# Why rows are in doubt. After a power cut what the disk had not kept is lost, too; a mark is on it before data leaves.
+DIED = "the sending process died"
+MACHINE_RESTARTED = "the machine of the sending process lost power or was restarted"
+DATABASE_RESTARTED = "the sending process died, and the database server was restarted"
 
 
-def register_holder(session: Session, holder: str, *, host: str, pid: int, now: datetime) -> None:
-    """Enter a process that is about to send."""
-    session.add(HolderRow(holder=holder, host=host, pid=pid, started_at=now, seen_at=now))
+def register_holder(
+    session: Session, holder: str, *, host: str, pid: int, now: datetime, boot_id: str | None = None
+) -> None:
+    """Enter a process that is about to send; ``boot_id`` names the start of its machine."""
+    session.add(
+        HolderRow(
+            holder=holder,
+            host=host,
+            pid=pid,
+            started_at=now,
+            seen_at=now,
+            boot_id=boot_id,
+            database_started_at=_server_start(session),
+        )
+    )
     session.flush()
     touch_holder(session, holder, now)
 
@@ -81,6 +98,33 @@ def not_alive(session: Session, held: Any, *, me: str | None, alone: bool, now: 
         return or_(held.is_(None), others)
     living = select(col(HolderRow.holder)).where(col(HolderRow.seen_at) >= _clock(session, now) - DEAD_AFTER)
     return or_(held.is_(None), others & held.not_in(living))
+
+
+def causes_of_death(session: Session, holders: Sequence[str | None], *, me: str) -> dict[str | None, str]:
+    """Why these processes do not live any more, as far as can be told from what they and ``me`` entered."""
+    names = [holder for holder in (*holders, me) if holder is not None]
+    rows = {
+        row.holder: row for row in session.execute(select(HolderRow).where(col(HolderRow.holder).in_(names))).scalars()
+    }
+    own = rows.get(me)
+    return {holder: _cause(rows.get(holder or ""), own) for holder in holders}
+
+
+def _cause(dead: HolderRow | None, own: HolderRow | None) -> str:
+    if dead is None or own is None:
+        return DIED
+    if dead.host == own.host and dead.boot_id != own.boot_id and dead.boot_id and own.boot_id:
+        return MACHINE_RESTARTED
+    if dead.database_started_at != own.database_started_at and dead.database_started_at and own.database_started_at:
+        return DATABASE_RESTARTED
+    return DIED
+
+
+def _server_start(session: Session) -> datetime | None:
+    if session.get_bind().dialect.name != "postgresql":
+        return None
+    started_at: datetime = session.execute(select(func.pg_postmaster_start_time())).scalar_one()
+    return started_at
 
 
 def _clock(session: Session, now: datetime) -> Any:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from calls import Call
 from publisher import Publisher
+from rich.console import Console
 
+from syndicate.cli.bars import bar
 from syndicate.cli.output import Output
 from syndicate.cli.program import program
 
@@ -90,3 +95,25 @@ def test_every_command_that_fails_in_json_keeps_standard_output_empty_or_a_docum
         assert result.status == 2
         assert result.out == "" or json.loads(result.out)
         assert "unexpected" not in result.err
+
+
+def test_a_bar_tells_how_many_how_fast_and_how_long_still() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    with bar("sending morning", None, console) as advance:
+        advance.expect(200)
+        for _ in range(20):
+            advance(5)
+            time.sleep(0.01)
+    drawn = screen.getvalue()
+    assert "sending morning" in drawn
+    assert "100/200" in drawn
+    assert re.search(r"\d+(\.\d)?/s", drawn)
+    assert re.search(r"0:00:0\d", drawn)
+
+
+def test_off_a_terminal_there_is_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with Output().progress("sending") as advance:
+        advance.expect(3)
+        advance(3)
+    assert capsys.readouterr() == ("", "")

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
-from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line
+from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line, pace_line
 from syndicate.cli.output import shown
 
 if TYPE_CHECKING:
-    from syndicate.core.pace import Pace
     from syndicate.service.limits import LimitStatus
     from syndicate.service.passes import OnceResult
 
@@ -174,7 +173,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         )
     for issue in (*found.running, *found.last_skipped):
         say.text(issue_line(issue))
-    for line in (*map(_pace_line, found.paces), *map(_limit_line, found.limits)):
+    for line in (*map(pace_line, found.paces), *map(_limit_line, found.limits)):
         say.text(line)
     for name, failure in found.not_composed.items():
         say.text(f"digest {name} cannot be composed since {shown(failure.since)}: {failure.error}")
@@ -186,12 +185,6 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
     troubled = found.hub_troubles or found.not_composed or any(source.error for source in found.sources)
     say.text("no alarm so far: what has an error is tried again" if troubled else "all is well")
-
-
-def _pace_line(pace: Pace) -> str:
-    speed = f"{pace.accepted_per_second:.1f} a second ({pace.accepted_per_minute:.0f} a minute)"
-    line = f"issue {pace.issue}: {speed} accepted lately"
-    return f"{line}, {pace.waiting} to go, done at {shown(pace.done_at)}" if pace.done_at else line
 
 
 def _limit_line(limit: LimitStatus) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from syndicate.errors import SyndicateError
+from syndicate.errors import LedgerError, SyndicateError
 from syndicate.model import DeliveryState, Envelope
 from syndicate.pipeline.deliver.crew import Crew
 from syndicate.pipeline.deliver.dealing import Dealer
@@ -23,7 +23,7 @@ from syndicate.store.doubts import take_over
 from syndicate.store.due import Span
 from syndicate.store.engine import Database
 from syndicate.store.holders import end_when_frozen, register_holder, remove_holder
-from syndicate.store.issues import finish_issues
+from syndicate.store.issues import finish_issues, unbalanced
 from syndicate.store.limits import Limits, try_again
 from syndicate.store.waiting import oldest_due
 
@@ -90,8 +90,13 @@ def deliver(
         log=log,
     )
     with database.write() as session:
+        known = unbalanced(session)
         result.finished = finish_issues(session, clock())
+        found = unbalanced(session)
         remove_holder(session, holder.name)
+    lines = [line for issue_id, line in found.items() if issue_id not in known]
+    if lines and result.stopped_by is None:
+        result.stopped_by = LedgerError("\n".join(lines))
     return result
 
 
@@ -102,7 +107,7 @@ def enter(database: Database, holder: Holder, rules: Rules, *, insist: bool = Fa
     """
     now = rules.clock()
     with database.write() as session:
-        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
+        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now, boot_id=holder.boot_id)
         taken = take_over(session, me=holder.name, alone=holder.alone, policy=rules.in_doubt, now=now)
         if insist:
             try_again(session, now)

@@ -18,7 +18,8 @@ from sqlmodel import Session
 
 from syndicate.errors import RelayError, StoreError, SyndicateError
 from syndicate.pipeline.deliver.dealing import Dealer
-from syndicate.store.deliveries import Result, Task, mark_started, record, release, take
+from syndicate.store.attempts import note
+from syndicate.store.deliveries import Result, Task, mark_started, record, release, running_issues, take
 from syndicate.store.doubts import take_over
 from syndicate.store.due import Span
 from syndicate.store.engine import Database
@@ -47,6 +48,7 @@ class Holder:
     host: str
     pid: int
     alone: bool
+    boot_id: str | None = None  # which start of this machine it is, where that can be known
 
 
 class LostHoldError(SyndicateError):
@@ -157,6 +159,11 @@ class Ledger:
         if request.error is not None:
             raise request.error
 
+    def running(self) -> set[int]:
+        """The issues that run at present. Raises StoreError."""
+        with self._database.read() as session:
+            return set(running_issues(session, self._issues))
+
     def check(self) -> None:
         """Raise StoreError when nobody will answer any more."""
         if not self._thread.is_alive():
@@ -263,6 +270,7 @@ class Ledger:
         with self._begin() as session:
             ours = self._still_ours(session)
             recorded = record(session, results, holder=self._holder.name, now=now)
+            note(session, results, now)
             released = release(session, put_back, holder=self._holder.name) if put_back else 0
             lost = len(results) + len(put_back) - recorded - released
             self._tell_dealer(session, batch, results, now)

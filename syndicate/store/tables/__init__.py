@@ -10,6 +10,7 @@ from syndicate.store.tables.articles import (
     SourceItemRow,
     SourceRow,
 )
+from syndicate.store.tables.attempts import AttemptRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import BatchRow, CohortRow, DeliveryRow, EditionRow, IssueRow
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
@@ -35,6 +36,7 @@ __all__ = [
     "ArticleRow",
     "ArticleTermRow",
     "ArticleVersionRow",
+    "AttemptRow",
     "BatchRow",
     "CohortRow",
     "ConfirmationRow",
