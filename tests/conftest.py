@@ -24,9 +24,10 @@ from syndicate.store.engine import Database
 from syndicate.store.schema import upgrade
 
 # A shared runner is sometimes slow for a moment; that is no fault of the code under test.
-settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", parent=settings.get_profile("ci"), max_examples=2000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+settings.register_profile("deep", parent=settings.get_profile("quick"), max_examples=300)  # make test-slow
+settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 _numbers = count()
 

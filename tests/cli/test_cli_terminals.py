@@ -7,34 +7,52 @@ import json
 import re
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from calls import Call
+from calls import Call, Result
 from publisher import Publisher
 from rich.console import Console
 
 from syndicate.cli.bars import bar
+from syndicate.cli.main import main
 from syndicate.cli.output import Output
 from syndicate.cli.program import program
 
 ASCII = {"PYTHONIOENCODING": "ascii", "LANG": "C"}
 
 
-def test_a_terminal_that_knows_only_ascii(process: Call, tmp_path: Path) -> None:
+def in_ascii(*arguments: str) -> Result:
+    """The program from its entry point on, with streams as a process with that environment has them."""
+    out, err = io.BytesIO(), io.BytesIO()
+    streams = [io.TextIOWrapper(each, "ascii", write_through=True) for each in (out, err)]
+    with (
+        patch.object(sys, "argv", ["syndicate", *arguments]),
+        redirect_stdout(streams[0]),
+        redirect_stderr(streams[1]),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    return Result(int(end.value.code or 0), out.getvalue().decode(), err.getvalue().decode())
+
+
+def test_a_terminal_that_knows_only_ascii(process: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     publisher = Publisher(tmp_path).write()
     publisher.article("a", title="Ebbe in Möwenhagen 🐋")
     (tmp_path / "articles" / "bröken.md").write_text("---\ntitle: [\n---\n")
-    polled = process("poll", env=ASCII)
+    polled = in_ascii("poll")
     assert polled.status == 0
     assert "br?ken.md" in polled.err
     text = process("preview", "morning", "--format", "text", env=ASCII)
     assert (text.status, text.err) == (0, "")
     assert "Ebbe in M?wenhagen ?" in text.out
     # Data is never replaced: JSON is escaped, documents stay in their own encoding.
-    assert "Möwenhagen 🐋" in process("preview", "morning", "--json", env=ASCII).document["text"]
-    assert "Möwenhagen 🐋" in process("preview", "morning", env=ASCII).out
-    unknown = process("preview", "mörning", env=ASCII)
+    assert "Möwenhagen 🐋" in in_ascii("preview", "morning", "--json").document["text"]
+    assert "Möwenhagen 🐋" in in_ascii("preview", "morning").out
+    unknown = in_ascii("preview", "mörning")
     assert unknown.status == 2
     assert "m?rning" in unknown.err
 
