@@ -9,13 +9,13 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from opening import opened
 from postgres import PostgresServer, postgres_server
 from postgres_copies import Copies
 
@@ -101,16 +101,6 @@ def empty_postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """The address of a PostgreSQL database without any table."""
     with postgres.database() as name:
         yield postgres.url(name)
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Database]:
-    """The database at the address, closed at the end."""
-    database = Database(url)
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from conftest import opened
+from opening import opened
 from smtp_server import RecordingServer
 from sqlalchemy import select, text
 from sqlmodel import Session, col
