@@ -43,10 +43,12 @@ class WatchingServer(RecordingServer):
         self._database = database
         self._folder = folder
         self._answered: set[str] = set()
+        self._arrived = 0
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         (recipient,) = envelope.rcpt_tos
-        if len(self._answered) % (READERS // COPIES) == 0:
+        self._arrived += 1
+        if self._arrived % (READERS // COPIES) == 0:
             copy = self._folder / f"copy-{len(self.snapshots)}.db"
             for ending in ("-wal", ""):
                 shutil.copyfile(f"{self._database}{ending}", f"{copy}{ending}")
