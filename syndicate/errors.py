@@ -128,7 +128,7 @@ class SchemaError(StoreError):
 
 
 class LedgerError(StoreError):
-    """The ledger does not balance. Nothing was committed; this is a fault of the program and must be reported."""
+    """The ledger does not balance: nothing was composed, or an issue was paused. A fault of the program: report it."""
 
 
 class DiskFullError(SyndicateError):

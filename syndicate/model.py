@@ -46,6 +46,18 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class AttemptEvent(StrEnum):
+    """What happened to a delivery beside being accepted: answers of servers, crashes, decisions about both."""
+
+    DEFERRED = "deferred"
+    GIVEN_UP = "given_up"  # deferred for longer than give_up_after
+    REJECTED = "rejected"
+    IN_DOUBT = "in_doubt"
+    RESENT = "resent"  # in doubt, and queued again
+    SKIPPED = "skipped"  # in doubt, and left so
+    RETRIED = "retried"  # rejected, and queued again
+
+
 class Frequency(StrEnum):
     """How often a subscriber wants a digest."""
 

@@ -9,13 +9,13 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from opening import opened
 from postgres import PostgresServer, postgres_server
 from postgres_copies import Copies
 
@@ -24,9 +24,10 @@ from syndicate.store.engine import Database
 from syndicate.store.schema import upgrade
 
 # A shared runner is sometimes slow for a moment; that is no fault of the code under test.
-settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", parent=settings.get_profile("ci"), max_examples=2000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+settings.register_profile("deep", parent=settings.get_profile("quick"), max_examples=300)  # make test-slow
+settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 _numbers = count()
 
@@ -100,16 +101,6 @@ def empty_postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """The address of a PostgreSQL database without any table."""
     with postgres.database() as name:
         yield postgres.url(name)
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Database]:
-    """The database at the address, closed at the end."""
-    database = Database(url)
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ def _running(program: Path, folder: Path, user: str | None) -> Iterator[None]:
                 time.sleep(0.05)
         yield
     finally:
-        process.send_signal(signal.SIGINT)  # the fast shutdown: connections are broken off
+        process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

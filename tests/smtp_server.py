@@ -65,7 +65,7 @@ class RecordingServer:
     """aiosmtpd in a thread, as a context manager. ``messages`` grows as they are accepted.
 
     ``replies`` answers RCPT for the named recipients (``{"a@b.example": "450 4.2.1 later"}``) and may be changed while it runs;
-    ``users`` demands a log-in before MAIL.
+    ``users`` demands a log-in before MAIL; ``delay`` is how many seconds each message takes to be accepted.
     """
 
     def __init__(
@@ -79,11 +79,13 @@ class RecordingServer:
         size_limit: int = 33_554_432,
         smtputf8: bool = True,
         keep_data: bool = True,
+        delay: float = 0.0,
     ) -> None:
         self.messages: list[Received] = []
         self.accepted = 0
         self.connections = 0
         self.replies = dict(replies or {})
+        self.delay = delay
         self.port = 0
         self._tls = tls
         self._context = context
@@ -165,6 +167,7 @@ class RecordingServer:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        await asyncio.sleep(self.delay)
         self.accepted += 1
         if self._keep_data:
             self.messages.append(

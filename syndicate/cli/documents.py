@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from syndicate.cli.output import shown
 from syndicate.model import Issue
 
 if TYPE_CHECKING:
+    from syndicate.core.pace import Pace
     from syndicate.pipeline.deliver import DeliverResult
 
 
@@ -61,3 +63,10 @@ def outcomes_document(result: DeliverResult | None) -> dict[str, int]:
 def outcomes_line(result: DeliverResult | None) -> str:
     """The same for people: ``11 accepted, 1 rejected``."""
     return ", ".join(f"{count} {state_word(state)}" for state, count in outcomes_document(result).items())
+
+
+def pace_line(pace: Pace) -> str:
+    """How fast an issue goes out, and when it will be done."""
+    speed = f"{pace.accepted_per_second:.1f} a second ({pace.accepted_per_minute:.0f} a minute)"
+    line = f"issue {pace.issue}: {speed} accepted lately"
+    return f"{line}, {pace.waiting} to go, done at {shown(pace.done_at)}" if pace.done_at else line

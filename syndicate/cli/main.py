@@ -23,12 +23,14 @@ from syndicate.cli.commands import (
     service,
     start,
     subscribers,
+    why,
 )
 from syndicate.cli.context import Invocation, example
 from syndicate.cli.errors import FAILED, report
+from syndicate.service.stopping import leave
 
 # Each module registers its own commands, in the order of the help page.
-GROUPS = (start, demo, check, articles, digests, issues, subscribers, service, backups, database)
+GROUPS = (start, demo, check, articles, digests, issues, why, subscribers, service, backups, database)
 
 # No rich mark-up in help and usage errors: importing rich costs more than everything else that `--help` does.
 app = typer.Typer(name="syndicate", rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
@@ -80,4 +82,5 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of our pipe went away (`syndicate … | head`); without this the interpreter complains at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    leave(status)
     sys.exit(status)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -61,26 +61,28 @@ class Output:
             _plain_table(columns, cells, title)
 
     @contextmanager
-    def progress(self, label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """A progress bar on stderr while the block runs, only on a terminal. Yields ``advance(count)``.
+    def progress(self, label: str, total: int | None = None) -> Iterator[Progress]:
+        """A progress bar on stderr while the block runs, with rate and time left; only on a terminal.
 
-        ``total`` None: a line that moves without an end.
+        ``total`` None: a line that moves without an end, until ``expect`` says how many.
         """
         if not sys.stderr.isatty():
-            yield lambda _count: None
+            yield Progress()
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from syndicate.cli.bars import bar
 
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(safe(label), total=total)
-            yield lambda count: bar.advance(task, count)
+        with bar(safe(label), total) as drawn:
+            yield drawn
+
+
+class Progress:
+    """What a command tells of its progress: called with how many more are done. This one, off a terminal, is mute."""
+
+    def __call__(self, count: int) -> None:
+        """Count on."""
+
+    def expect(self, total: int) -> None:
+        """Say how many there will be in all."""
 
 
 def plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What an operator does to an issue: pause, resume, cancel, resolve what is in doubt.
+"""What an operator does to an issue: pause, resume, cancel, resolve what is in doubt, retry what was rejected.
 
 Delivering sees it at its next step.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from syndicate.core.outcomes import BounceClass
 from syndicate.model import Issue, IssueState
-from syndicate.store import deliveries, doubts
+from syndicate.store import deliveries, doubts, retries
+from syndicate.store.batches import drop_batches
 from syndicate.store.engine import Database
 from syndicate.store.issues import change_state, get_issue
+from syndicate.store.jobs import call_workers
 
 
 def pause(database: Database, issue_id: int, now: datetime) -> Issue:
@@ -25,6 +28,7 @@ def resume(database: Database, issue_id: int, now: datetime) -> Issue:
     """Let a paused issue go on. Raises TransitionError unless it is paused."""
     with database.write() as session:
         change_state(session, issue_id, expected=[IssueState.PAUSED], to=IssueState.RUNNING, now=now)
+        call_workers(session, issue_id)
         return get_issue(session, issue_id)
 
 
@@ -35,6 +39,7 @@ def cancel(database: Database, issue_id: int, now: datetime) -> Issue:
             session, issue_id, expected=[IssueState.RUNNING, IssueState.PAUSED], to=IssueState.CANCELLED, now=now
         )
         deliveries.cancel_open(session, issue_id, now)
+        drop_batches(session, [issue_id])
         return get_issue(session, issue_id)
 
 
@@ -42,4 +47,15 @@ def resolve(database: Database, issue_id: int, *, how: Literal["resend", "skip"]
     """Decide about an issue's deliveries in doubt; returns it and how many there were."""
     with database.write() as session:
         count = doubts.resolve(session, issue_id, how=how, now=now)
+        if how == "resend" and count:
+            call_workers(session, issue_id)
+        return get_issue(session, issue_id), count
+
+
+def retry(database: Database, issue_id: int, *, only: BounceClass | None, now: datetime) -> tuple[Issue, int]:
+    """Queue an issue's rejected deliveries again, of one class or all but the hard ones; returns it and how many."""
+    with database.write() as session:
+        count = retries.retry(session, issue_id, only=only, now=now)
+        if count:
+            call_workers(session, issue_id)
         return get_issue(session, issue_id), count

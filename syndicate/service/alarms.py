@@ -13,6 +13,7 @@ from syndicate.service.limits import all_wait
 from syndicate.service.wiring import Services
 from syndicate.store import confirmations
 from syndicate.store.facts import failures
+from syndicate.store.issues import unbalanced
 from syndicate.store.overview import due_times, feed_statuses, source_statuses, undecided
 from syndicate.store.waiting import oldest_due
 
@@ -33,6 +34,7 @@ def find_alarms(session: Session, settings: Settings, now: datetime) -> list[str
         *_digests(session, settings, now),
         *_mail(session, settings, now),
         *_doubts(session, settings),
+        *unbalanced(session).values(),
     ]
 
 

@@ -15,6 +15,8 @@ _QUIET = {
     "httpcore": logging.WARNING,
     "alembic": logging.WARNING,
     "uvicorn": logging.WARNING,
+    "procrastinate": logging.CRITICAL,  # our own lines tell what it has to say (worker.py)
+    "psycopg.pool": logging.CRITICAL,
     "cssutils": logging.CRITICAL,
     "CSSUTILS": logging.CRITICAL,
 }

@@ -227,9 +227,11 @@ def send(
     stop: threading.Event,
     progress: Callable[[int], None] = lambda _count: None,
     tell: Callable[[str], None] = log.error,
+    composed: Callable[[Issue], None] = lambda _issue: None,
 ) -> SendResult:
     """Compose an issue now for all confirmed subscriptions, and deliver it; returns when nothing is queued or sending.
 
+    ``composed`` hears of the issue before the first of it leaves.
     When another process is sending from this database (``syndicate run``), it does the work and this one watches.
     """
     now = services.clock()
@@ -238,6 +240,7 @@ def send(
         raise AssertionError("a manual issue is stored even when it is skipped")
     if issue.state is not IssueState.RUNNING or not wait:
         return SendResult(issue=issue)
+    composed(issue)
     while not stop.is_set():
         result = deliver_queued(services, stop=stop, issues=[issue.id], progress=progress, tell=tell)
         issue = _read(services, issue.id)

@@ -8,16 +8,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from types import FrameType
+from typing import Protocol
 
-import uvicorn
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -33,6 +32,7 @@ from syndicate.service.alarms import alarms
 from syndicate.service.following import read_called
 from syndicate.service.listening import listen
 from syndicate.service.passes import build_feeds, clean_up, compose_due, confirm_due, deliver_due, poll_source
+from syndicate.service.web_part import WebPart
 from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs, work_as_hub
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_revision, next_due
@@ -113,8 +113,8 @@ class Clock:
         self.tick()
         self._scheduler.start()
 
-    def close(self) -> bool:
-        """Ask all work to stop and wait for it; False when some of it was still going on after ``DRAIN`` seconds."""
+    def close(self, within: float = DRAIN) -> bool:
+        """Ask all work to stop and wait for it; False when some of it was still going on after so many seconds."""
         self.stop.set()
         self._scheduler.pause()
         done = threading.Event()
@@ -124,7 +124,7 @@ class Clock:
             done.set()
 
         threading.Thread(target=wait, name="drain", daemon=True).start()
-        return done.wait(DRAIN)
+        return done.wait(within)
 
     def _guarded(self, name: str, work: Callable[[], object]) -> None:
         """Run one kind of work; after a failure it pauses, longer each time, so that the log is not flooded."""
@@ -233,6 +233,8 @@ class Clock:
     def deliver(self) -> None:
         """Deliver what is due; a relay that does not work is left alone for a while."""
         services = self.services
+        if services.database.dialect == "postgresql":
+            return  # the worker beside this clock does it (worker.py)
         with services.database.read() as session:
             if not work_waiting(session, services.clock()):
                 return
@@ -275,10 +277,30 @@ class Clock:
         clean_up(self.services, stop=self.stop)
 
 
-def run(services: Services, app: ASGIApp | None, *, work: bool = True, ready: Callable[[], None] = lambda: None) -> int:
+class Part(Protocol):
+    """What a process is made of beside its web part: the clock, the worker."""
+
+    stop: threading.Event
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def close(self, within: float) -> bool:
+        """Stop, and wait so many seconds; whether all work ended."""
+
+
+def run(
+    services: Services,
+    app: ASGIApp | None,
+    *,
+    work: bool = True,
+    parts: Sequence[Part] = (),
+    ready: Callable[[], None] = lambda: None,
+) -> int:
     """Run until SIGTERM or SIGINT; returns the exit status. ``app`` is the web part, None for a process without one.
 
-    ``ready`` is called when the web part can be reached. Raises SyndicateError when its address cannot be listened on.
+    ``work``: with the clock, and on PostgreSQL a worker. ``parts``: what else it is made of. ``ready`` is called when
+    the web part can be reached. Raises SyndicateError when its address cannot be listened on.
     """
     # Built here, before any thread asks for them: two threads would build two.
     _ = services.database, services.keyring
@@ -291,11 +313,11 @@ def run(services: Services, app: ASGIApp | None, *, work: bool = True, ready: Ca
         stop.set()
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    clock = Clock(services) if work else None
-    server = _Web(app, listeners) if app is not None else None
+    running = [*(_working(services) if work else ()), *parts]
+    server = WebPart(app, listeners) if app is not None else None
     try:
-        if clock is not None:
-            clock.start()
+        for part in running:
+            part.start()
         ready()
         status = 0
         while not stop.wait(0.2):
@@ -304,11 +326,13 @@ def run(services: Services, app: ASGIApp | None, *, work: bool = True, ready: Ca
                 status = 1  # the clock is closed as ever: one that ticks on while the interpreter ends logs tracebacks
                 break
         began = time.monotonic()
-        drained = clock.close() if clock is not None else True
+        for part in running:
+            part.stop.set()
+        late = [part for part in running if not part.close(began + DRAIN - time.monotonic())]
         if server is not None:
             server.close()
         log.info("stopped after %.1f s", time.monotonic() - began)
-        if not drained:
+        if late:
             # Threads that are still in a commit or a reply would hold the interpreter; a kill here loses nothing.
             logging.shutdown()
             os._exit(status)
@@ -316,35 +340,13 @@ def run(services: Services, app: ASGIApp | None, *, work: bool = True, ready: Ca
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-        if clock is not None:
-            clock.stop.set()
+        for part in running:
+            part.stop.set()
 
 
-class _Web:
-    """uvicorn in a thread of its own, so that the signals stay ours."""
+def _working(services: Services) -> list[Part]:
+    if services.database.dialect == "sqlite":
+        return [Clock(services)]
+    from syndicate.service.worker import Worker  # Procrastinate takes 0.3 s, and SQLite needs none
 
-    def __init__(self, app: ASGIApp, listeners: list[socket.socket]) -> None:
-        self._listeners = listeners
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            http=getattr(app, "uvicorn_protocol", "auto"),
-            proxy_headers=False,  # make_app() reads them, for pages only
-            timeout_graceful_shutdown=1,
-        )
-        self.server = uvicorn.Server(config)
-        self.failure: str | None = None
-        self.thread = threading.Thread(target=self._serve, name="web", daemon=True)
-        self.thread.start()
-
-    def _serve(self) -> None:
-        try:
-            self.server.run(sockets=self._listeners)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by run(), which ends the process
-            self.failure = str(error)
-
-    def close(self) -> None:
-        self.server.should_exit = True
-        self.thread.join(timeout=2)
+    return [Clock(services), Worker(services)]

@@ -57,8 +57,13 @@ class Status:
         """The status as plain values; the paces are its ``rates``."""
         document = asdict(self)
         del document["paces"]
-        document["rates"] = [asdict(pace) | {"accepted_per_minute": pace.accepted_per_minute} for pace in self.paces]
+        document["rates"] = [pace_document(pace) for pace in self.paces]
         return document
+
+
+def pace_document(pace: Pace) -> dict[str, Any]:
+    """A pace as plain values."""
+    return asdict(pace) | {"accepted_per_minute": pace.accepted_per_minute}
 
 
 def read_status(services: Services) -> Status:
@@ -73,7 +78,7 @@ def read_status(services: Services) -> Status:
             next_runs={name.removeprefix("digest/"): due_at for name, due_at in due_times(session).items()},
             not_composed={name: why for name, why in failures(session).items() if name in settings.digest},
             running=running,
-            paces=[pace for issue in running if (pace := _pace(session, issue, now)) is not None],
+            paces=[pace for issue in running if (pace := pace_now(session, issue, now)) is not None],
             last_skipped=list_issues(session, states=[IssueState.SKIPPED], limit=5),
             subscriptions=subscription_counts(session),
             unserved=unserved(session, settings.digest),
@@ -86,7 +91,8 @@ def read_status(services: Services) -> Status:
         )
 
 
-def _pace(session: Session, issue: Issue, now: datetime) -> Pace | None:
+def pace_now(session: Session, issue: Issue, now: datetime) -> Pace | None:
+    """How fast a running issue goes out lately; None for one that does not run or has not begun."""
     if issue.state is not IssueState.RUNNING or issue.started_at is None:
         return None
     since = window_start(issue.started_at, now)

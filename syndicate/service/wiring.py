@@ -22,6 +22,7 @@ from syndicate.io.files import free_bytes
 from syndicate.io.folder import FolderReader
 from syndicate.io.keys import fingerprint, load_keyring
 from syndicate.io.lock import ProcessLock
+from syndicate.io.machine import boot_id
 from syndicate.io.maildir import MaildirSender
 from syndicate.io.smtp import senders_over
 from syndicate.io.templates import read_templates
@@ -185,7 +186,8 @@ class Services:
     def holder(self, *, alone: bool) -> Holder:
         """This process as a sender, for one pass."""
         # Twelve characters: the name stands in every row that is sent, and longer rows cost more pages.
-        return Holder(name=secrets.token_hex(6), host=socket.gethostname(), pid=os.getpid(), alone=alone)
+        name = secrets.token_hex(6)
+        return Holder(name=name, host=socket.gethostname(), pid=os.getpid(), alone=alone, boot_id=boot_id())
 
     def check_disk(self) -> None:
         """Raise DiskFullError when the database's disk has less free than ``service.min_free_disk``."""

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Select,
     Text,
     bindparam,
     case,
@@ -31,21 +30,18 @@ from syndicate.core.outcomes import BounceClass
 from syndicate.errors import UnknownNameError
 from syndicate.model import DeliveryState, IssueState, Outcome, SubscriptionState
 from syndicate.store.compiled import Compiled, as_time, moment
+from syndicate.store.due import RETRIABLE, WAITING, Span, due_rows
 from syndicate.store.limits import Limits, admit
-from syndicate.store.statements import among_in, dialect_of, key_list
+from syndicate.store.statements import among_in, key_list
 from syndicate.store.suppressions import suppressed_domains
 from syndicate.store.tables import (
     DeliveryRow,
     EditionRow,
     IssueRow,
-    SubscriberRow,
-    SubscriptionRow,
-    SuppressionRow,
 )
 
 _TABLE: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
 _CONFIRMED = SubscriptionState.CONFIRMED.value
-RETRIABLE = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 # About so many rows at most are put off to their turn in one transaction, so many of them in one step.
 MOST_PUT_OFF = 1_000
 STEP = 400
@@ -85,8 +81,9 @@ def take(
     limit: int,
     issues: Sequence[int] | None = None,
     limits: Limits | None = None,
+    span: Span | None = None,
 ) -> list[Task]:
-    """Mark up to ``limit`` due rows of running issues ``sending`` for this holder and return them.
+    """Mark up to ``limit`` due rows of running issues (within ``span``) ``sending`` for this holder and return them.
 
     Suppression, unsubscription and erasure are read again here, in the transaction that marks the row: such rows end as
     ``suppressed`` or ``cancelled`` with the reason. What ``limits`` do not let go now is put off to its turn; so fewer
@@ -99,10 +96,9 @@ def take(
         while len(tasks) < limit and put_off < MOST_PUT_OFF:
             room = limit - len(tasks)
             # Where a limit holds many back, the others are looked for in larger steps.
-            most = max(room, STEP) if put_off else room
-            rows = _DUE.rows(session, {"issue": issue_id, "now": stamp, "most": most})
-            if dialect_of(session) == "sqlite":
-                rows = json.loads(rows[0][0])
+            rows = due_rows(session, issue_id, stamp, max(room, STEP) if put_off else room, span)
+            if span is not None and span.moved_on(rows):
+                continue
             if not rows:
                 break
             marked, waiting = _mark(session, rows, limits, room=room, holder=holder, now=now)
@@ -128,63 +124,11 @@ _RUNNING = Compiled(
 )
 
 
-def _due(dialect: str) -> Select[Any]:
-    # Two index ranges (issue, state, due_at) rather than one sort over both; SKIP LOCKED lets several processes of
-    # PostgreSQL take different rows without waiting for each other (SQLite has one writer and ignores it).
-    columns: list[Any] = [
-        col(DeliveryRow.id),
-        col(DeliveryRow.issue_id),
-        col(DeliveryRow.edition_id),
-        col(IssueRow.digest),
-        col(DeliveryRow.subscriber_id),
-        col(SubscriptionRow.id).label("subscription_id"),
-        col(SubscriberRow.email),
-        col(SubscriberRow.name),
-        col(DeliveryRow.attempts),
-        col(DeliveryRow.first_marked_at),
-        col(SubscriberRow.domain),
-        col(SubscriptionRow.state).label("subscription_state"),
-        col(SuppressionRow.reason).label("suppression"),
-    ]
-    rows = (
-        select(*columns)
-        .join(IssueRow, col(IssueRow.id) == col(DeliveryRow.issue_id))
-        .outerjoin(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
-        .outerjoin(
-            SubscriptionRow,
-            (col(SubscriptionRow.subscriber_id) == col(DeliveryRow.subscriber_id))
-            & (col(SubscriptionRow.digest) == col(IssueRow.digest)),
-        )
-        .outerjoin(
-            SuppressionRow,
-            (col(SuppressionRow.scope) == literal_column("'address'"))
-            & (col(SuppressionRow.value) == col(SubscriberRow.email_hash)),
-        )
-        .where(
-            col(DeliveryRow.issue_id) == bindparam("issue"),
-            _RETRIABLE,
-            col(DeliveryRow.due_at) <= bindparam("now"),
-        )
-        .limit(bindparam("most"))
-        .with_for_update(skip_locked=True, of=DeliveryRow)
-    )
-    if dialect == "postgresql":
-        return rows
-    # All rows as one: SQLite's driver hands Python's lock to the thread that sends at each row it gives.
-    return select(func.json_group_array(func.json_array(*rows.subquery().c)))
-
-
-def _words(states: Iterable[str]) -> str:
-    return ", ".join(f"'{state}'" for state in states)
-
-
-_RETRIABLE: Any = literal_column(f"deliveries.state IN ({_words(RETRIABLE)})")
 _SENDING: Any = _TABLE.c.state == literal_column(f"'{DeliveryState.SENDING.value}'")
-_DUE = Compiled(_due)
 _MARK = Compiled(
     lambda dialect: (
         update(_TABLE)
-        .where(among_in(dialect, _TABLE.c.id, bindparam("ids")), _RETRIABLE)
+        .where(among_in(dialect, _TABLE.c.id, bindparam("ids")), WAITING)
         .values(
             state=literal_column(f"'{DeliveryState.SENDING.value}'"),
             holder=bindparam("holder"),
@@ -223,7 +167,7 @@ def _mark(
     return tasks, put_off
 
 
-# The columns of ``_due``: a task's own eight come first, in order.
+# The columns of ``due_rows``: a task's own eight come first, in order.
 _ATTEMPTS, _FIRST, _DOMAIN, _STATE, _SUPPRESSION = range(8, 13)
 _EMAIL = 6
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlmodel import Session, col
 
-from syndicate.errors import TransitionError, UnknownNameError
-from syndicate.model import DeliveryState, IssueState
-from syndicate.store.holders import not_alive
-from syndicate.store.tables import DeliveryRow, EditionRow, IssueRow
+from syndicate.model import AttemptEvent, DeliveryState
+from syndicate.store import attempts
+from syndicate.store.articles import chunks
+from syndicate.store.holders import causes_of_death, give_up_dead, not_alive
+from syndicate.store.reopening import change_rows, lock_issue, queued_again, reopen, require_open
+from syndicate.store.tables import DeliveryRow
 
-# A resend begins its time anew: it may come long after the first attempt.
-_QUEUED_AGAIN: dict[str, Any] = {
-    "state": DeliveryState.QUEUED.value,
-    "reason": "resent: in doubt",
-    "finished_at": None,
-    "first_marked_at": None,
-}
+_RESENT = "resent: in doubt"
 
 
 def take_over(
@@ -30,25 +26,33 @@ def take_over(
     ``alone``: no process but ``me`` can be sending. ``resend`` queues the rows again (same Message-ID), ``skip`` leaves
     them in doubt and resolved, ``ask`` leaves them for the operator. Returns the number of rows.
     """
-    if policy == "resend":
-        values = _QUEUED_AGAIN | {"due_at": now}
-    else:
-        values = {
-            "state": DeliveryState.IN_DOUBT.value,
-            "reason": "the sending process died",
-            "resolved": policy == "skip",
-            "finished_at": now,
-        }
-    result = session.execute(
-        update(DeliveryRow)
-        .where(
-            col(DeliveryRow.state) == DeliveryState.SENDING.value,
-            not_alive(session, col(DeliveryRow.holder), me=me, alone=alone, now=now),
-        )
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    sending = col(DeliveryRow.state) == DeliveryState.SENDING.value
+    orphaned = session.execute(
+        select(col(DeliveryRow.holder), col(DeliveryRow.id))
+        .where(sending, not_alive(session, col(DeliveryRow.holder), me=me, alone=alone, now=now))
+        # Never wait for the locks of a process that was frozen in the middle of a transaction: the next look gets them.
+        .with_for_update(skip_locked=True)
+    ).all()
+    held: dict[str | None, list[int]] = {}
+    for holder, number in orphaned:
+        held.setdefault(holder, []).append(number)
+    count = 0
+    for holder, cause in causes_of_death(session, list(held), me=me).items() if held else ():
+        values = queued_again(_RESENT, now)
+        if policy != "resend":
+            values = _in_doubt(cause, resolved=policy == "skip", now=now)
+        for chunk in chunks(held[holder]):
+            taken = change_rows(session, (sending, col(DeliveryRow.id).in_(chunk)), values)
+            attempts.note_crash(session, taken, cause, now, next_at=now if policy == "resend" else None)
+            count += len(taken)
+    if not alone:
+        give_up_dead(session, now)
+    return count
+
+
+def _in_doubt(reason: str, *, resolved: bool, now: datetime) -> dict[str, Any]:
+    state = DeliveryState.IN_DOUBT.value
+    return {"state": state, "reason": reason, "resolved": resolved, "finished_at": now}
 
 
 def resolve(session: Session, issue_id: int, *, how: Literal["resend", "skip"], now: datetime) -> int:
@@ -56,48 +60,19 @@ def resolve(session: Session, issue_id: int, *, how: Literal["resend", "skip"], 
 
     Raises UnknownNameError, and TransitionError for ``resend`` when the issue was cancelled or its bodies are not kept.
     """
-    # Locked before its rows are looked at: finishing it at this moment must see them queued, or this see it finished.
-    issue = session.execute(select(IssueRow).where(col(IssueRow.id) == issue_id).with_for_update()).scalar_one_or_none()
-    if issue is None:
-        raise UnknownNameError(f"there is no issue {issue_id}; `syndicate issues list` names those there are")
+    issue = lock_issue(session, issue_id)
     doubtful = (
         col(DeliveryRow.issue_id) == issue_id,
         col(DeliveryRow.state) == DeliveryState.IN_DOUBT.value,
         col(DeliveryRow.resolved).is_(False),
     )
-    values: dict[str, Any] = {"resolved": True}
-    if how == "resend":
-        _require_resendable(session, issue, doubtful)
-        values = _QUEUED_AGAIN | {"due_at": now}
-    result = session.execute(
-        update(DeliveryRow).where(*doubtful).values(**values).execution_options(synchronize_session=False)
-    )
-    count = int(result.rowcount)  # type: ignore[attr-defined]
-    if how == "resend" and count:
-        _reopen(session, issue_id)
-    return count
-
-
-def _require_resendable(session: Session, issue: IssueRow, doubtful: tuple[Any, ...]) -> None:
-    if issue.state not in {IssueState.RUNNING, IssueState.PAUSED, IssueState.FINISHED}:
-        raise TransitionError(f"issue {issue.id} is {issue.state}: its deliveries are not sent again; use --as skip")
-    pruned = session.execute(
-        select(func.count())
-        .select_from(DeliveryRow)
-        .join(EditionRow, col(EditionRow.id) == col(DeliveryRow.edition_id))
-        .where(*doubtful, col(EditionRow.message).is_(None))
-    ).scalar_one()
-    if pruned or issue.final_counts is not None:
-        raise TransitionError(
-            f"issue {issue.id}: its messages are not kept any more (service.keep_editions), so they cannot be sent "
-            "again; use --as skip"
-        )
-
-
-def _reopen(session: Session, issue_id: int) -> None:
-    session.execute(
-        update(IssueRow)
-        .where(col(IssueRow.id) == issue_id, col(IssueRow.state) == IssueState.FINISHED.value)
-        .values(state=IssueState.RUNNING.value, finished_at=None)
-        .execution_options(synchronize_session=False)
-    )
+    if how == "skip":
+        changed = change_rows(session, doubtful, {"resolved": True})
+        attempts.note_decision(session, changed, AttemptEvent.SKIPPED, now)
+        return len(changed)
+    require_open(session, issue, doubtful, hint="; use --as skip")
+    changed = change_rows(session, doubtful, queued_again(_RESENT, now))
+    attempts.note_decision(session, changed, AttemptEvent.RESENT, now)
+    if changed:
+        reopen(session, issue_id)
+    return len(changed)

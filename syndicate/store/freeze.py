@@ -16,8 +16,10 @@ from sqlmodel import Session, col
 from syndicate.core.selection import Standing
 from syndicate.errors import LedgerError
 from syndicate.model import Counts, DeliveryState, IssueState, SubscriptionState
+from syndicate.store.batches import slice_issue
 from syndicate.store.columns import canonical_json
 from syndicate.store.issues import issue_counts
+from syndicate.store.jobs import call_workers
 from syndicate.store.statements import rows_among
 from syndicate.store.tables import (
     CohortRow,
@@ -100,9 +102,10 @@ def freeze(
 ) -> int:
     """Write an issue, its editions and one delivery per candidate, and move the cursors; returns the issue's id.
 
-    One INSERT for all deliveries, joined over the cohorts, so that a million rows take seconds. The editions must be
-    planned in this transaction: their cohorts say how many candidates there are. Raises LedgerError, and nothing is
-    kept, unless candidates = queued + suppressed = cursors moved (Ghost calls this a frozen preparation).
+    One INSERT for all deliveries, joined over the cohorts, so that a million rows take seconds; the batches come with
+    them, and on PostgreSQL the jobs that call workers. The editions must be planned in this transaction: their cohorts
+    say how many candidates there are. Raises LedgerError, and nothing is kept, unless candidates = queued + suppressed
+    = cursors moved (Ghost calls this a frozen preparation).
     """
     session.execute(
         # A skipped issue of the same period blocks nothing: it gives way to the real one.
@@ -131,6 +134,8 @@ def freeze(
             f"suppressed and {moved} cursors moved; nothing was composed. Please report this."
         )
     _count_recipients(session, issue_id)
+    slice_issue(session, issue_id)
+    call_workers(session, issue_id)
     return issue_id
 
 

@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 from syndicate.core.reasons import Reason, grouped
 from syndicate.errors import LedgerError, TransitionError, UnknownNameError
 from syndicate.model import Counts, DeliveryState, Issue, IssueState
+from syndicate.store.batches import drop_batches
 from syndicate.store.tables import (
     DeliveryRow,
     EditionRow,
@@ -19,6 +20,7 @@ from syndicate.store.tables import (
 )
 
 OPEN_STATES = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
+_UNBALANCED = "the ledger does not balance"
 LIVE_STATES = (IssueState.DRAFT, IssueState.SCHEDULED, IssueState.RUNNING, IssueState.PAUSED)
 
 
@@ -135,10 +137,13 @@ def change_state(
 ) -> None:
     """Move an issue from one of the expected states. Raises TransitionError naming the state it is in."""
     ended = to in {IssueState.FINISHED, IssueState.CANCELLED}
+    values: dict[str, Any] = {"state": to.value, "finished_at": now if ended else None}
+    if to is IssueState.RUNNING:
+        values["reason"] = None  # why it was paused does not hold any more
     result = session.execute(
         update(IssueRow)
         .where(col(IssueRow.id) == issue_id, col(IssueRow.state).in_([state.value for state in expected]))
-        .values(state=to.value, **({"finished_at": now} if ended else {"finished_at": None}))
+        .values(**values)
         .execution_options(synchronize_session=False)
     )
     if result.rowcount != 1:  # type: ignore[attr-defined]
@@ -162,7 +167,8 @@ def pause_running(session: Session) -> list[int]:
 def finish_issues(session: Session, now: datetime) -> list[int]:
     """Finish running issues that have nothing queued, sending or deferred. Rows in doubt do not keep an issue open.
 
-    What was on the wire when its issue was cancelled, and then deferred, is cancelled here.
+    What was on the wire when its issue was cancelled, and then deferred, is cancelled here. One that does not balance
+    is paused instead, with that as its reason: see ``unbalanced``.
     """
     cancelled = select(col(IssueRow.id)).where(col(IssueRow.state) == IssueState.CANCELLED.value)
     session.execute(
@@ -190,14 +196,39 @@ def finish_issues(session: Session, now: datetime) -> list[int]:
         .correlate(IssueRow)
         .exists()
     )
-    result = session.execute(
-        update(IssueRow)
-        .where(col(IssueRow.id).in_(list(running)), col(IssueRow.state) == IssueState.RUNNING.value, ~open_rows)
-        .values(state=IssueState.FINISHED.value, finished_at=now)
-        .returning(col(IssueRow.id))
-        .execution_options(synchronize_session=False)
+    over = session.execute(select(col(IssueRow.id)).where(col(IssueRow.id).in_(list(running)), ~open_rows)).scalars()
+    finished = []
+    for issue_id in [number for number in over if number is not None]:
+        issue = get_issue(session, issue_id)
+        reason = None if issue.balanced else _imbalance(issue)
+        state = IssueState.FINISHED if reason is None else IssueState.PAUSED
+        session.execute(
+            update(IssueRow)
+            .where(col(IssueRow.id) == issue_id, col(IssueRow.state) == IssueState.RUNNING.value)
+            .values(state=state.value, reason=reason, finished_at=now if reason is None else None)
+            .execution_options(synchronize_session=False)
+        )
+        if reason is None:
+            finished.append(issue_id)
+    if finished:
+        drop_batches(session, finished)
+    return finished
+
+
+def _imbalance(issue: Issue) -> str:
+    return (
+        f"{_UNBALANCED}: it was frozen with {issue.recipients} recipients and its rows add up to {issue.counts.total}. "
+        "It is paused and its rows are kept as evidence: make a copy (`syndicate backup`) and report it; "
+        f"`syndicate issues cancel {issue.id}` ends it"
     )
-    return [int(issue_id) for issue_id in result.scalars()]
+
+
+def unbalanced(session: Session) -> dict[int, str]:
+    """The issues that could not be finished because their rows do not add up, with what is to be done."""
+    query = select(col(IssueRow.id), col(IssueRow.reason)).where(
+        col(IssueRow.state) == IssueState.PAUSED.value, col(IssueRow.reason).startswith(_UNBALANCED, autoescape=True)
+    )
+    return {issue_id: f"issue {issue_id}: {reason}" for issue_id, reason in session.execute(query)}
 
 
 def _id(row: IssueRow) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from syndicate.errors import SchemaError, StoreError
 from syndicate.store.engine import Database
+from syndicate.store.job_schema import jobs_current, upgrade_jobs
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION_TABLE = "alembic_version"
@@ -66,7 +67,8 @@ def upgrade(database: Database, *, revision: str | None = None) -> list[str]:
     """
     target = revision or head_revision()
     current = current_revision(database)
-    if current == target:
+    whole = target == head_revision()
+    if current == target and not (whole and _jobs_behind(database)):
         return []
     with database.errors(), _locked(database) as connection:
         current = _revision_if_any(connection)
@@ -77,7 +79,16 @@ def upgrade(database: Database, *, revision: str | None = None) -> list[str]:
         missing = [step for step in revisions() if step <= target and (current is None or step > current)]
         if missing:
             _run(connection, target)
+        if whole and database.dialect == "postgresql":
+            upgrade_jobs(connection, database.label)
         return missing
+
+
+def _jobs_behind(database: Database) -> bool:
+    if database.dialect == "sqlite":
+        return False
+    with database.read() as session:
+        return not jobs_current(session.connection())
 
 
 def _revision(connection: Connection) -> str | None:

@@ -16,6 +16,7 @@ from sqlmodel import Session, SQLModel, col
 from syndicate.core.addresses import Address
 from syndicate.model import DeliveryState, Frequency, Subscriber, Subscription, SubscriptionState
 from syndicate.store.articles import highest_seq
+from syndicate.store.attempts import forget_words
 from syndicate.store.statements import insert_new
 from syndicate.store.tables import ConsentEventRow, DeliveryRow, IssueRow, SubscriberRow, SubscriptionRow
 
@@ -39,6 +40,7 @@ class ConsentEvent:
 class Receipt:
     """One delivery as its receiver may see it. ``due_at``: its next try, if it is queued or deferred."""
 
+    id: int
     issue_id: int
     digest: str
     period: str
@@ -248,8 +250,9 @@ def count_subscribers(session: Session) -> int:
 
 def receipts(session: Session, subscriber_id: int) -> Iterator[Receipt]:
     """What was sent to a subscriber, newest first."""
-    query = (
+    query: Any = (
         select(
+            col(DeliveryRow.id),
             col(DeliveryRow.issue_id),
             col(IssueRow.digest),
             col(IssueRow.period),
@@ -275,6 +278,7 @@ def erase_subscriber(session: Session, subscriber_id: int) -> bool:
 
     Deliveries stay on the ledger without a name: the server's answers are blanked, since they often repeat the address.
     """
+    forget_words(session, subscriber_id)
     session.execute(
         update(DeliveryRow)
         .where(col(DeliveryRow.subscriber_id) == subscriber_id)

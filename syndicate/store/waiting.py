@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from syndicate.model import DeliveryState
-from syndicate.store.deliveries import RETRIABLE, running_issues
+from syndicate.store.deliveries import running_issues
+from syndicate.store.due import RETRIABLE
 from syndicate.store.holders import not_alive
 from syndicate.store.tables import DeliveryRow
 

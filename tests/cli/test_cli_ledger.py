@@ -110,3 +110,37 @@ def test_status_tells_readers_of_what_is_no_longer_offered(publisher: Publisher,
     assert syndicate("status", "--json").document["unserved"] == [
         {"digest": "morning", "frequency": "daily", "subscriptions": 4}
     ]
+
+
+def test_what_was_rejected_is_tried_again_when_the_operator_says_so(
+    publisher: Publisher, server: RecordingServer, syndicate: Call
+) -> None:
+    server.replies = {
+        "reader0@example.org": "550 5.1.1 no such user",
+        "reader1@example.org": "554 5.7.1 rejected as spam",
+    }
+    syndicate("send", "morning")
+    assert syndicate("issues", "retry", "1", "--class", "soft").out.startswith("0 rejected deliveries are queued again")
+    server.replies = {}
+    result = syndicate("issues", "retry", "1")
+    assert result.status == 0
+    assert result.out.startswith("1 rejected delivery is queued again\n")
+    assert "`syndicate deliver 1` sends what is queued" in result.out
+    assert syndicate("deliver", "--json").document["outcomes"] == {"accepted": 1}
+    document = syndicate("issues", "retry", "1", "--class", "block", "--json").document
+    assert (document["retried"], document["state"], document["counts"]["accepted"]) == (0, "finished", 3)
+    (told,) = syndicate("why", "reader1@example.org", "--json").document["issues"]
+    assert [each["event"] for each in told["history"]] == ["queued", "rejected", "retried", "accepted"]
+
+
+@pytest.mark.usefixtures("publisher")
+def test_a_running_issue_shows_its_pace(syndicate: Call) -> None:
+    syndicate("send", "morning")  # one is deferred: it runs on
+    document = syndicate("issues", "show", "1", "--json").document
+    assert (document["state"], document["balanced"], document["rate"]["waiting"]) == ("running", True, 0)
+    assert document["rate"]["accepted_per_minute"] > 0
+    shown = syndicate("issues", "show", "1").out
+    assert "4 = 1 deferred + 1 accepted + 2 rejected" in shown
+    assert "accepted lately" in shown
+    syndicate("issues", "pause", "1")
+    assert syndicate("issues", "show", "1", "--json").document["rate"] is None

@@ -128,12 +128,12 @@ def test_imported_and_exported(subscribers: Call, tmp_path: Path) -> None:
     assert (again["added"], again["unchanged"], again["bad"]) == (0, 2, 0)
 
 
-def test_import_from_standard_input_as_a_process(process: Call, tmp_path: Path) -> None:
+def test_import_from_standard_input_as_a_process(process: Call, syndicate: Call, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(CONFIG)
     done = process("subscribers", "import", "-", "--digest", "weekend", "--json", stdin="email\nann@example.org\n")
     assert done.status == 0, done.err
     assert done.document["added"] == 1
-    exported = process("subscribers", "export")
+    exported = syndicate("subscribers", "export")
     assert exported.out.splitlines()[1] == "ann@example.org,,weekend,weekly,*,,,confirmed"
 
 

@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from calls import Call
+from calls import Call, Result
 from publisher import Publisher
+from rich.console import Console
 
+from syndicate.cli.bars import bar
+from syndicate.cli.main import main
 from syndicate.cli.output import Output
 from syndicate.cli.program import program
 
 ASCII = {"PYTHONIOENCODING": "ascii", "LANG": "C"}
 
 
-def test_a_terminal_that_knows_only_ascii(process: Call, tmp_path: Path) -> None:
+def in_ascii(*arguments: str) -> Result:
+    """The program from its entry point on, with streams as a process with that environment has them."""
+    out, err = io.BytesIO(), io.BytesIO()
+    streams = [io.TextIOWrapper(each, "ascii", write_through=True) for each in (out, err)]
+    with (
+        patch.object(sys, "argv", ["syndicate", *arguments]),
+        redirect_stdout(streams[0]),
+        redirect_stderr(streams[1]),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    return Result(int(end.value.code or 0), out.getvalue().decode(), err.getvalue().decode())
+
+
+def test_a_terminal_that_knows_only_ascii(process: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     publisher = Publisher(tmp_path).write()
     publisher.article("a", title="Ebbe in Möwenhagen 🐋")
     (tmp_path / "articles" / "bröken.md").write_text("---\ntitle: [\n---\n")
-    polled = process("poll", env=ASCII)
+    polled = in_ascii("poll")
     assert polled.status == 0
     assert "br?ken.md" in polled.err
     text = process("preview", "morning", "--format", "text", env=ASCII)
     assert (text.status, text.err) == (0, "")
     assert "Ebbe in M?wenhagen ?" in text.out
     # Data is never replaced: JSON is escaped, documents stay in their own encoding.
-    assert "Möwenhagen 🐋" in process("preview", "morning", "--json", env=ASCII).document["text"]
-    assert "Möwenhagen 🐋" in process("preview", "morning", env=ASCII).out
-    unknown = process("preview", "mörning", env=ASCII)
+    assert "Möwenhagen 🐋" in in_ascii("preview", "morning", "--json").document["text"]
+    assert "Möwenhagen 🐋" in in_ascii("preview", "morning").out
+    unknown = in_ascii("preview", "mörning")
     assert unknown.status == 2
     assert "m?rning" in unknown.err
 
@@ -90,3 +113,25 @@ def test_every_command_that_fails_in_json_keeps_standard_output_empty_or_a_docum
         assert result.status == 2
         assert result.out == "" or json.loads(result.out)
         assert "unexpected" not in result.err
+
+
+def test_a_bar_tells_how_many_how_fast_and_how_long_still() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    with bar("sending morning", None, console) as advance:
+        advance.expect(200)
+        for _ in range(20):
+            advance(5)
+            time.sleep(0.01)
+    drawn = screen.getvalue()
+    assert "sending morning" in drawn
+    assert "100/200" in drawn
+    assert re.search(r"\d+(\.\d)?/s", drawn)
+    assert re.search(r"0:00:0\d", drawn)
+
+
+def test_off_a_terminal_there_is_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with Output().progress("sending") as advance:
+        advance.expect(3)
+        advance(3)
+    assert capsys.readouterr() == ("", "")

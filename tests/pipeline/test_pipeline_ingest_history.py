@@ -165,6 +165,12 @@ class History(RuleBasedStateMachine):
         shutil.rmtree(self.home)
 
 
+def examples(part: int) -> int:
+    """A part of what the profile asks for: one history is twenty steps on disk."""
+    return hypothesis_settings().max_examples // part
+
+
+@pytest.mark.hypothesis
 def test_any_history_on_sqlite(sqlite_template: Path) -> None:
     def make(home: Path) -> Database:
         shutil.copyfile(sqlite_template, home / "subscribers.db")
@@ -174,10 +180,11 @@ def test_any_history_on_sqlite(sqlite_template: Path) -> None:
         make_database = staticmethod(make)
 
     run_state_machine_as_test(
-        OnSqlite, settings=hypothesis_settings(max_examples=30, stateful_step_count=20, deadline=None)
+        OnSqlite, settings=hypothesis_settings(max_examples=examples(4), stateful_step_count=20, deadline=None)
     )
 
 
+@pytest.mark.hypothesis
 def test_any_history_on_postgresql(postgres_copies: Copies, request: pytest.FixtureRequest) -> None:
     def make(_home: Path) -> Database:
         context = postgres_copies.one()
@@ -189,5 +196,5 @@ def test_any_history_on_postgresql(postgres_copies: Copies, request: pytest.Fixt
         make_database = staticmethod(make)
 
     run_state_machine_as_test(
-        OnPostgresql, settings=hypothesis_settings(max_examples=10, stateful_step_count=20, deadline=None)
+        OnPostgresql, settings=hypothesis_settings(max_examples=examples(10), stateful_step_count=20, deadline=None)
     )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -205,13 +206,14 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.hypothesis
 def test_any_history_leaves_what_building_from_nothing_gives(database: Database) -> None:
     class OnThisDatabase(History):
         pass
 
     OnThisDatabase.database = database
     few = settings(
-        max_examples=25 if database.dialect == "sqlite" else 6,
+        max_examples=settings().max_examples // (4 if database.dialect == "sqlite" else 10),
         stateful_step_count=25,
         deadline=None,
         suppress_health_check=list(HealthCheck),

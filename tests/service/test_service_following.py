@@ -67,7 +67,10 @@ def states(of: Publisher) -> list[str]:
     return [each.state.value for each in standing(of).following]
 
 
-@pytest.mark.parametrize("name", ["rss.xml", "atom.xml", "feed.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["rss.xml", pytest.param("atom.xml", marks=pytest.mark.slow), pytest.param("feed.json", marks=pytest.mark.slow)],
+)
 def test_an_article_of_one_paper_is_in_the_other_as_soon_as_it_is_told(tmp_path: Path, name: str) -> None:
     port = paper(tmp_path, "port")
     port.article("first")

@@ -92,15 +92,3 @@ def test_a_kill_at_any_moment_loses_nothing(
         paper.article(f"story-{number}", date=datetime.now(UTC) - timedelta(minutes=5))
         kill_somewhere(paper, server, chance)
     check(settle(paper), server, policy, kills)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("policy", ["skip", "resend"])
-def test_many_kills(tmp_path: Path, database_url: str, server: RecordingServer, policy: str) -> None:
-    chance = random.Random(time.time_ns())  # noqa: S311 - not a secret
-    paper = paper_for(tmp_path, database_url, server, policy)
-    kills = 12
-    for number in range(kills):
-        paper.article(f"story-{number}", date=datetime.now(UTC) - timedelta(minutes=5))
-        kill_somewhere(paper, server, chance)
-    check(settle(paper), server, policy, kills)

@@ -16,6 +16,7 @@ from syndicate.core.limits import DAY, Limit, Usage, grant, interval
 from syndicate.model import Keyring, Outcome, OutcomeKind, Rate
 from syndicate.store import limits as store
 from syndicate.store.deliveries import release, take
+from syndicate.store.due import _due
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder
 from syndicate.store.limits import Limits
@@ -304,9 +305,7 @@ def test_what_waits_for_its_turn_is_not_looked_at(sqlite_database: Database, now
     backlog(sqlite_database, now, waiting=3000, due=4)
     with sqlite_database.write() as session:
         connection = session.connection()
-        from syndicate.store.deliveries import _due
-
-        sql = str(_due("sqlite").compile(dialect=connection.dialect))
+        sql = str(_due("sqlite", within=False).compile(dialect=connection.dialect))
         values = (1, "2026-11-22 08:00:00.000000", 40, 0)
         plan = " ".join(row.detail for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + sql, values))
         assert "ix_deliveries_issue_state (issue_id=? AND state=? AND due_at<?)" in plan

@@ -274,6 +274,20 @@ def test_renamed_and_gone(site: FeedSite) -> None:
     assert site.ask("/feeds/dead/rss.xml").status == 200
 
 
+def test_feeds_below_a_renamed_one_are_renamed_with_it_where_they_are_there_still(site: FeedSite) -> None:
+    site.write("news/rss.xml", BODY)
+    site.write("news/category/port/rss.xml", BODY)
+    gone = {"old": "news", "old/category/port": None, "old/tag/whales": None, "dead": None, "dead/tag/x": None}
+    site.published(gone=gone)
+    for path in ("", "rss.xml"):
+        answer = site.ask(f"/feeds/old/category/port/{path}")
+        assert (answer.status, answer.headers["location"]) == (301, f"/news/feeds/news/category/port/{path}")
+        assert site.ask(f"/feeds/old/tag/whales/{path}").status == 410
+        assert site.ask(f"/feeds/dead/tag/x/{path}").status == 410
+    site.write("news/tag/whales/rss.xml", BODY)  # a story about one again
+    assert site.ask("/feeds/old/tag/whales/rss.xml").headers["location"] == "/news/feeds/news/tag/whales/rss.xml"
+
+
 @pytest.mark.parametrize(
     "path",
     [

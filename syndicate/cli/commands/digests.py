@@ -162,7 +162,15 @@ def _send(call: Invocation, digest: str, *, wait: bool) -> None:
         stop_on_signal() as stop,
         call.output.progress(f"sending {digest}") as advance,
     ):
-        result = passes.send(services, digest, wait=wait, stop=stop, progress=advance, tell=call.output.note)
+        result = passes.send(
+            services,
+            digest,
+            wait=wait,
+            stop=stop,
+            progress=advance,
+            tell=call.output.note,
+            composed=lambda issue: advance.expect(issue.counts.queued),
+        )
     call.output.document(issue_document(result.issue))
     call.output.text(issue_line(result.issue))
     if result.stopped_by is not None:
@@ -179,15 +187,18 @@ def deliver(
     Without an ISSUE, the confirmation mails that are owed are sent, too.
     """
     from syndicate.errors import StoreBusyError
+    from syndicate.model import IssueState
     from syndicate.service import passes
     from syndicate.service.stopping import stop_on_signal
 
     call = invocation(ctx, as_json)
     wanted, tell = issues or [], call.output.note
     with call.services() as services, stop_on_signal() as stop:
-        passes.what_waits(services, wanted)  # raises for a number that is none
+        open_issues = passes.what_waits(services, wanted)  # raises for a number that is none
+        counts = [each.issue.counts for each in open_issues if each.issue.state is IssueState.RUNNING]
+        total = sum(each.queued + each.deferred for each in counts)
         confirmed = None if wanted else passes.confirm_due(services, stop=stop, tell=tell)
-        with call.output.progress("delivering") as advance:
+        with call.output.progress("delivering", total) as advance:
             result = passes.deliver_queued(services, stop=stop, issues=issues or None, progress=advance, tell=tell)
         if result is None:
             lock = services.sending_lock()

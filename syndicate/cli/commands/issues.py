@@ -1,4 +1,4 @@
-"""``issues``: the ledger; look at issues, and pause, resume, cancel or resolve them."""
+"""``issues``: the ledger; look at issues, and pause, resume, cancel, resolve or retry them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syndicate.cli.context import JsonOption, example, invocation
-from syndicate.cli.documents import issue_document, issue_line, issue_sum, reason_line, state_word
+from syndicate.cli.context import Invocation, JsonOption, example, invocation
+from syndicate.cli.documents import issue_document, issue_line, issue_sum, pace_line, reason_line, state_word
 
 if TYPE_CHECKING:
     from syndicate.model import Issue
@@ -26,6 +26,13 @@ class Decision(StrEnum):
     SKIP = "skip"
 
 
+class Rejection(StrEnum):
+    """Which rejected deliveries to try again: a dead address is none of them."""
+
+    SOFT = "soft"
+    BLOCK = "block"
+
+
 def register(app: typer.Typer) -> None:
     """Add the group ``issues``."""
     group = typer.Typer(no_args_is_help=True, help="The ledger: issues and their deliveries.", rich_markup_mode=None)
@@ -35,6 +42,7 @@ def register(app: typer.Typer) -> None:
     group.command("resume", epilog=example("syndicate issues resume 7"))(resume)
     group.command("cancel", epilog=example("syndicate issues cancel 7"))(cancel)
     group.command("resolve", epilog=example("syndicate issues resolve 7 --as resend"))(resolve)
+    group.command("retry", epilog=example("syndicate issues retry 7", "syndicate issues retry 7 --class block"))(retry)
     app.add_typer(group, name="issues")
 
 
@@ -69,21 +77,28 @@ def list_(
 
 
 def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
-    """Show one issue, the sums of its deliveries and why some were not accepted; exit status 1 without a balance."""
+    """Show one issue, its sums and pace and why some were not accepted; exit status 1 without a balance."""
     from dataclasses import asdict
 
+    from syndicate.service.status import pace_document, pace_now
     from syndicate.store.issues import get_issue, issue_reasons
 
     call = invocation(ctx, as_json)
     with call.services() as services, services.database.read() as session:
         issue = get_issue(session, issue_id)
         reasons = issue_reasons(session, issue_id)
-    call.output.document(issue_document(issue) | {"reasons": [asdict(reason) for reason in reasons]})
+        pace = pace_now(session, issue, services.clock())
+    call.output.document(
+        issue_document(issue)
+        | {"rate": pace and pace_document(pace), "reasons": [asdict(reason) for reason in reasons]}
+    )
     call.output.table(
         ("", ""),
         [(key.replace("_", " "), value) for key, value in issue_document(issue).items() if key != "counts"],
     )
     call.output.text(issue_sum(issue))
+    if pace is not None:
+        call.output.text(pace_line(pace))
     if reasons:
         call.output.text()
         call.output.table(
@@ -122,7 +137,6 @@ def resolve(
     as_json: JsonOption = False,
 ) -> None:
     """Decide what becomes of deliveries in doubt: their data went out and no answer was recorded."""
-    from syndicate.model import IssueState
     from syndicate.pipeline import control
 
     call = invocation(ctx, as_json)
@@ -132,9 +146,36 @@ def resolve(
         )
     call.output.document(issue_document(issue))
     call.output.text(f"{count} deliver{'y' if count == 1 else 'ies'} in doubt resolved as {decision}")
+    _tell_queued(call, issue)
+
+
+def retry(
+    ctx: typer.Context,
+    issue_id: IssueId,
+    rejection: Annotated[
+        Rejection | None, typer.Option("--class", help="Only those; default: all but dead addresses (hard).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue rejected deliveries again, such as after a block was lifted; accepted and suppressed ones never."""
+    from syndicate.core.outcomes import BounceClass
+    from syndicate.pipeline import control
+
+    call = invocation(ctx, as_json)
+    only = None if rejection is None else BounceClass(rejection.value)
+    with call.services() as services:
+        issue, count = control.retry(services.database, issue_id, only=only, now=services.clock())
+    call.output.document(issue_document(issue) | {"retried": count})
+    call.output.text(f"{count} rejected deliver{'y is' if count == 1 else 'ies are'} queued again")
+    _tell_queued(call, issue)
+
+
+def _tell_queued(call: Invocation, issue: Issue) -> None:
+    from syndicate.model import IssueState
+
     call.output.text(issue_line(issue))
     if issue.counts.queued and issue.state is IssueState.RUNNING:
-        call.output.text(f"`syndicate deliver {issue_id}` sends what is queued; so does `syndicate run`")
+        call.output.text(f"`syndicate deliver {issue.id}` sends what is queued; so does `syndicate run`")
 
 
 def _change(ctx: typer.Context, issue_id: int, as_json: bool, verb: Callable[[Database, int, datetime], Issue]) -> None:

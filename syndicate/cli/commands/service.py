@@ -1,4 +1,4 @@
-"""``run``, ``web`` and ``status``: the service and how it stands."""
+"""``run``, ``web``, ``worker`` and ``status``: the service and how it stands."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
-from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line
+from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line, pace_line
 from syndicate.cli.output import shown
 
 if TYPE_CHECKING:
-    from syndicate.core.pace import Pace
     from syndicate.service.limits import LimitStatus
     from syndicate.service.passes import OnceResult
 
@@ -20,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("run", epilog=example("syndicate run", "syndicate run --once --json"))(run)
     app.command("web", epilog=example("syndicate web"))(web)
+    app.command("worker", epilog=example("syndicate worker", "syndicate worker --connections 5"))(worker)
     app.command("status", epilog=example("syndicate status", "syndicate status --json || mail-the-operator"))(status)
 
 
@@ -112,6 +112,26 @@ def web(ctx: typer.Context, as_json: JsonOption = False) -> None:
     raise typer.Exit(status)
 
 
+def worker(
+    ctx: typer.Context,
+    connections: Annotated[
+        int | None, typer.Option("--connections", min=1, max=200, metavar="N", help="Connections to the relay at most.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send alone, beside any number of others on any number of machines; needs PostgreSQL. SIGTERM ends it in order."""
+    from syndicate.service.run import run as run_service
+    from syndicate.service.worker import Worker
+
+    call = invocation(ctx, as_json)
+    call.verbose = True
+    with call.services() as services:
+        part = Worker(services, connections=connections)
+        ready = f"sending from {services.database.label} through {services.sender.label}"
+        status = run_service(services, None, work=False, parts=[part], ready=lambda: call.output.note(ready))
+    raise typer.Exit(status)
+
+
 def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Show how things stand; exit status 1 when something needs an operator."""
     from syndicate.service.status import read_status
@@ -153,7 +173,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         )
     for issue in (*found.running, *found.last_skipped):
         say.text(issue_line(issue))
-    for line in (*map(_pace_line, found.paces), *map(_limit_line, found.limits)):
+    for line in (*map(pace_line, found.paces), *map(_limit_line, found.limits)):
         say.text(line)
     for name, failure in found.not_composed.items():
         say.text(f"digest {name} cannot be composed since {shown(failure.since)}: {failure.error}")
@@ -165,12 +185,6 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
     troubled = found.hub_troubles or found.not_composed or any(source.error for source in found.sources)
     say.text("no alarm so far: what has an error is tried again" if troubled else "all is well")
-
-
-def _pace_line(pace: Pace) -> str:
-    speed = f"{pace.accepted_per_second:.1f} a second ({pace.accepted_per_minute:.0f} a minute)"
-    line = f"issue {pace.issue}: {speed} accepted lately"
-    return f"{line}, {pace.waiting} to go, done at {shown(pace.done_at)}" if pace.done_at else line
 
 
 def _limit_line(limit: LimitStatus) -> str:

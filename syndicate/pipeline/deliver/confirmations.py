@@ -11,13 +11,14 @@ from syndicate.core.retry import next_attempt
 from syndicate.errors import AddressError, HeaderError, RelayError, SyndicateError, UnknownNameError
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
 from syndicate.pipeline.deliver.delivering import DeliverResult
+from syndicate.pipeline.deliver.lease import Lease
 from syndicate.pipeline.deliver.ledger import Holder, LostHoldError
 from syndicate.pipeline.deliver.protocols import Connection, Sender
 from syndicate.pipeline.deliver.settling import Rules
 from syndicate.store import confirmations
 from syndicate.store.confirmations import DueConfirmation
 from syndicate.store.engine import Database
-from syndicate.store.holders import register_holder, remove_holder, touch_holder
+from syndicate.store.holders import register_holder, remove_holder
 
 _AT_ONCE = 100
 
@@ -40,7 +41,11 @@ def send_confirmations(
     with database.write() as session:
         confirmations.take_over(session, me=holder.name, alone=holder.alone, now=now)
         register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
-    mailer = _Mailer(database, sender, envelope, holder=holder, rules=rules, log=log, outcomes=result.outcomes)
+    lease = Lease(database, holder, clock=clock, log=log)
+    mailer = _Mailer(
+        database, sender, envelope, holder=holder, rules=rules, lease=lease, log=log, outcomes=result.outcomes
+    )
+    lease.start()
     try:
         while not stop.is_set():
             may_take()
@@ -56,6 +61,7 @@ def send_confirmations(
         result.stopped_by = error
     finally:
         mailer.close()
+        lease.end()
         with database.write() as session:
             remove_holder(session, holder.name)
     return result
@@ -70,6 +76,7 @@ class _Mailer:
         *,
         holder: Holder,
         rules: Rules,
+        lease: Lease,
         log: Callable[[str], None],
         outcomes: dict[DeliveryState, int],
     ) -> None:
@@ -80,12 +87,13 @@ class _Mailer:
         self._envelope = envelope
         self._holder = holder.name
         self._rules = rules
+        self._lease = lease
         self._connection: Connection | None = None
 
     def send(self, confirmation: DueConfirmation) -> None:
+        self._lease.require()
         now = self._rules.clock()
         with self._database.write() as session:
-            touch_holder(session, self._holder, now)
             if not confirmations.mark_sending(session, confirmation.id, self._holder, now):
                 return
         try:

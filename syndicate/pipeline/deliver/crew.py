@@ -15,6 +15,9 @@ from syndicate.pipeline.deliver.settling import Rules, settle
 from syndicate.pipeline.deliver.wire import Wire
 from syndicate.store.deliveries import Result, Task
 
+# So often it is looked whether an operator paused or cancelled what is being sent, in seconds; it is to act within 2.
+LOOK_EVERY = 0.5
+
 
 @dataclass(slots=True)
 class Crew:
@@ -25,6 +28,7 @@ class Crew:
     envelope: Callable[[Task], Envelope]
     rules: Rules
     stop: threading.Event
+    require: Callable[[], None] = lambda: None  # raises when this process may send nothing more
     relay_error: RelayError | None = None
     failure: BaseException | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -42,20 +46,45 @@ class Crew:
         ]
         for thread in threads:
             thread.start()
+        looked_at = time.monotonic()
         while any(thread.is_alive() for thread in threads):
             if self.over():
                 # What waits behind a slow server is released at once, so that a stop leaves none of it in doubt.
-                waiting = [task for wire in wires for task in wire.supply.take_back()]
-                if waiting:
-                    self.ledger.put_back(waiting)
+                self._release([task for wire in wires for task in wire.supply.take_back()])
+            elif time.monotonic() - looked_at >= LOOK_EVERY:
+                looked_at = time.monotonic()
+                self._obey(wires)
             time.sleep(0.02)
         if self.failure is not None:
             raise self.failure
 
+    def _obey(self, wires: Sequence[Wire]) -> None:
+        """Release what waits of issues that were paused or cancelled; what is on the wire is finished."""
+        held = {issue_id for wire in wires for issue_id in wire.issues()}
+        running = self.ledger.running() if held else held
+        for wire in wires:
+            wire.halted = frozenset(held - running)
+            self._release(wire.supply.take_back(wire.halted))
+
+    def _release(self, tasks: Sequence[Task]) -> None:
+        if tasks:
+            try:
+                self.ledger.put_back(tasks)
+            except BaseException as error:  # noqa: BLE001 - raised again by run() when all threads ended
+                with self._lock:
+                    self.failure = self.failure or error
+
     def over(self) -> bool:
-        """Whether nothing new may be begun."""
+        """Whether nothing new may be begun; asked right before each message."""
         # The stop is the caller's and outlives this pass: a failure of ours must not set it.
-        return self.stop.is_set() or self.failure is not None
+        if self.stop.is_set() or self.failure is not None:
+            return True
+        try:
+            self.require()
+        except BaseException as error:  # noqa: BLE001 - raised again by run(), when all is in order
+            with self._lock:
+                self.failure = self.failure or error
+        return self.failure is not None
 
     def settle(self, task: Task, outcome: Outcome) -> Result:
         """What is to be recorded of an outcome."""

@@ -7,18 +7,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syndicate.errors import SyndicateError
+from sqlmodel import Session
+
+from syndicate.errors import LedgerError, SyndicateError
 from syndicate.model import DeliveryState, Envelope
 from syndicate.pipeline.deliver.crew import Crew
 from syndicate.pipeline.deliver.dealing import Dealer
+from syndicate.pipeline.deliver.lease import Lease
 from syndicate.pipeline.deliver.ledger import PATIENCE, Holder, Ledger
 from syndicate.pipeline.deliver.protocols import Sender
 from syndicate.pipeline.deliver.settling import Rules, states_of
+from syndicate.store.batches import Batch, something_due, still_ours
 from syndicate.store.deliveries import Result, Task
 from syndicate.store.doubts import take_over
+from syndicate.store.due import Span
 from syndicate.store.engine import Database
-from syndicate.store.holders import register_holder, remove_holder
-from syndicate.store.issues import finish_issues
+from syndicate.store.holders import end_when_frozen, register_holder, remove_holder
+from syndicate.store.issues import finish_issues, unbalanced
 from syndicate.store.limits import Limits, try_again
 from syndicate.store.waiting import oldest_due
 
@@ -69,40 +74,103 @@ def deliver(
     a stop end the pass in order: ``stopped_by`` says so, and nothing is lost.
     """
     result = DeliverResult()
+    result.taken_over = enter(database, holder, rules, insist=insist)
+    send_due(
+        database,
+        senders,
+        envelope,
+        result,
+        holder=holder,
+        rules=rules,
+        limits=limits,
+        stop=stop,
+        may_take=may_take,
+        issues=issues,
+        progress=progress,
+        log=log,
+    )
+    with database.write() as session:
+        known = unbalanced(session)
+        result.finished = finish_issues(session, clock())
+        found = unbalanced(session)
+        remove_holder(session, holder.name)
+    lines = [line for issue_id, line in found.items() if issue_id not in known]
+    if lines and result.stopped_by is None:
+        result.stopped_by = LedgerError("\n".join(lines))
+    return result
+
+
+def enter(database: Database, holder: Holder, rules: Rules, *, insist: bool = False) -> int:
+    """Register a process that is about to send, and settle what dead ones left; returns how many rows that were.
+
+    ``insist``: relays that failed are tried at once.
+    """
+    now = rules.clock()
+    with database.write() as session:
+        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now, boot_id=holder.boot_id)
+        taken = take_over(session, me=holder.name, alone=holder.alone, policy=rules.in_doubt, now=now)
+        if insist:
+            try_again(session, now)
+        return taken
+
+
+def send_due(
+    database: Database,
+    senders: Sequence[Sender],
+    envelope: Callable[[Task], Envelope],
+    result: DeliverResult,
+    *,
+    holder: Holder,
+    rules: Rules,
+    limits: Limits | None,
+    stop: threading.Event,
+    may_take: Callable[[], None],
+    issues: Sequence[int] | None,
+    batch: Batch | None = None,
+    progress: Callable[[int], None] = lambda _count: None,
+    log: Callable[[str], None],
+) -> None:
+    """Send until nothing is due (in ``batch``, if given) or something ends it; what became of it is in ``result``."""
     limits = limits or Limits(widest=sum(sender.connections for sender in senders))
     dealer = Dealer(senders, limits, holder=holder.name, alone=holder.alone, log=log)
+    now = rules.clock()
+    with database.write() as session:
+        dealer.renew(session, now)
 
     def recorded(results: Sequence[Result]) -> None:
         for state, count in states_of(results).items():
             result.outcomes[state] = result.outcomes.get(state, 0) + count
         progress(len(results))
 
-    now = clock()
-    with database.write() as session:
-        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
-        result.taken_over = take_over(session, me=holder.name, alone=holder.alone, policy=rules.in_doubt, now=now)
-        if insist:
-            try_again(session, now)
-        dealer.renew(session, now)
+    def ours(session: Session) -> bool:
+        if holder.alone:
+            return True
+        end_when_frozen(session)
+        return still_ours(session, holder.name, batch)
+
+    lease = Lease(database, holder, clock=rules.clock, log=log)
     ledger = Ledger(
         database,
         holder=holder,
         dealer=dealer,
         policy=rules.in_doubt,
-        clock=clock,
+        clock=rules.clock,
         stop=stop,
         issues=issues,
+        span=Span(batch.first_id, batch.last_id, batch.first_id) if batch is not None else None,
+        still_ours=ours,
         may_take=may_take,
         recorded=recorded,
         log=log,
     )
-    crew = Crew(senders=senders, ledger=ledger, envelope=envelope, rules=rules, stop=stop)
+    lease.start()
+    crew = Crew(senders=senders, ledger=ledger, envelope=envelope, rules=rules, stop=stop, require=lease.require)
     try:
         if dealer.begins_at(now) - now <= timedelta(seconds=PATIENCE):
             crew.run()
         if crew.relay_error is not None:
             # One that fails beside others that work, or allows fewer connections than we open, is no reason to stop.
-            if dealer.down and _something_due(database, issues, clock()):
+            if dealer.down and _something_due(database, issues, batch, rules.clock()):
                 result.stopped_by = crew.relay_error
             else:
                 log(str(crew.relay_error))
@@ -110,17 +178,17 @@ def deliver(
         result.stopped_by = error
     finally:
         ledger.close()
-    now = clock()
-    with database.write() as session:
-        dealer.look(session, now)
+        lease.end()
+        now = rules.clock()
+        with database.write() as session:
+            dealer.look(session, now)
         if (begins_at := dealer.begins_at(now)) > now:
             result.waits_until = begins_at
-        result.finished = finish_issues(session, now)
-        remove_holder(session, holder.name)
-    return result
 
 
-def _something_due(database: Database, issues: Sequence[int] | None, now: datetime) -> bool:
+def _something_due(database: Database, issues: Sequence[int] | None, batch: Batch | None, now: datetime) -> bool:
     with database.read() as session:
+        if batch is not None:
+            return something_due(session, batch, now)
         due_at = oldest_due(session, issues)
     return due_at is not None and due_at <= now

@@ -18,8 +18,10 @@ from sqlmodel import Session
 
 from syndicate.errors import RelayError, StoreError, SyndicateError
 from syndicate.pipeline.deliver.dealing import Dealer
-from syndicate.store.deliveries import Result, Task, mark_started, record, release, take
+from syndicate.store.attempts import note
+from syndicate.store.deliveries import Result, Task, mark_started, record, release, running_issues, take
 from syndicate.store.doubts import take_over
+from syndicate.store.due import Span
 from syndicate.store.engine import Database
 from syndicate.store.holders import touch_holder
 from syndicate.store.waiting import next_turn
@@ -46,6 +48,7 @@ class Holder:
     host: str
     pid: int
     alone: bool
+    boot_id: str | None = None  # which start of this machine it is, where that can be known
 
 
 class LostHoldError(SyndicateError):
@@ -101,11 +104,16 @@ class Ledger:
         clock: Callable[[], datetime],
         stop: threading.Event,
         issues: Sequence[int] | None,
+        span: Span | None,
+        still_ours: Callable[[Session], bool],
         may_take: Callable[[], None],
         recorded: Callable[[Sequence[Result]], None],
         log: Callable[[str], None],
     ) -> None:
-        """``may_take`` raises what must stop sending (a full disk); ``recorded`` hears of committed outcomes."""
+        """``may_take`` raises what must stop sending (a full disk); ``recorded`` hears of committed outcomes.
+
+        ``still_ours`` says, first in each transaction, whether nobody took this process's work away.
+        """
         self._database = database
         self._holder = holder
         self._dealer = dealer
@@ -113,6 +121,8 @@ class Ledger:
         self._clock = clock
         self._stop = stop
         self._issues = issues
+        self._span = span
+        self._still_ours = still_ours
         self._may_take = may_take
         self._recorded = recorded
         self._log = log
@@ -148,6 +158,11 @@ class Ledger:
                 break
         if request.error is not None:
             raise request.error
+
+    def running(self) -> set[int]:
+        """The issues that run at present. Raises StoreError."""
+        with self._database.read() as session:
+            return set(running_issues(session, self._issues))
 
     def check(self) -> None:
         """Raise StoreError when nobody will answer any more."""
@@ -253,11 +268,13 @@ class Ledger:
         put_back = [task.id for request in batch for task in request.put_back]
         taken = _Taken([], [], None)
         with self._begin() as session:
+            ours = self._still_ours(session)
             recorded = record(session, results, holder=self._holder.name, now=now)
+            note(session, results, now)
             released = release(session, put_back, holder=self._holder.name) if put_back else 0
             lost = len(results) + len(put_back) - recorded - released
             self._tell_dealer(session, batch, results, now)
-            if asking and not lost:
+            if asking and ours and not lost:
                 taken = self._take(session, asking, now)
             fresh = {task.issue_id for task in taken.tasks} - self._started
             if fresh:
@@ -269,6 +286,8 @@ class Ledger:
         if put_back:
             self._dry = False
         self._hand_out(asking, taken, now)
+        if not ours and not lost:
+            raise LostHoldError("others took this process for dead and its work over; it stops, nothing of it is lost")
         if lost:
             # After the commit: the outcomes that were still this process's own are known and must not be lost.
             raise LostHoldError(
@@ -281,7 +300,9 @@ class Ledger:
         if not turns:
             return _Taken([], [], None)
         holder, limits = self._holder.name, self._dealer.limits
-        tasks = take(session, holder=holder, now=now, limit=len(turns), issues=self._issues, limits=limits)
+        tasks = take(
+            session, holder=holder, now=now, limit=len(turns), issues=self._issues, limits=limits, span=self._span
+        )
         self._dealer.spend(session, turns[: len(tasks)], now)
         next_at = next_turn(session, self._issues) if len(tasks) < len(turns) else None
         return _Taken(turns, tasks, next_at)

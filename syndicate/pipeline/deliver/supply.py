@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from contextlib import suppress
 
 from syndicate.errors import RelayError
 from syndicate.pipeline.deliver.ledger import Answers, Ledger, Request
@@ -20,7 +21,7 @@ AHEAD = 4
 
 
 class Supply:
-    """Used by one thread; ``take_back`` alone may be called by another."""
+    """Used by one thread; ``issues`` and ``take_back`` alone may be called by another."""
 
     def __init__(self, ledger: Ledger, inbox: Answers, relay: str) -> None:
         self._ledger = ledger
@@ -71,14 +72,19 @@ class Supply:
         self._under_way -= 1
         self._waiting.appendleft(task)
 
-    def take_back(self) -> list[Task]:
-        """Take what waits, so that the caller releases its marks."""
+    def issues(self) -> set[int]:
+        """The issues of what waits."""
+        return {task.issue_id for task in list(self._waiting)}
+
+    def take_back(self, issues: Container[int] | None = None) -> list[Task]:
+        """Take what waits (of these issues, if given), so that the caller releases its marks."""
         taken: list[Task] = []
-        while True:
-            try:
-                taken.append(self._waiting.popleft())
-            except IndexError:
-                return taken
+        for task in list(self._waiting):
+            if issues is None or task.issue_id in issues:
+                with suppress(ValueError):  # begun, or taken back by another thread just now
+                    self._waiting.remove(task)
+                    taken.append(task)
+        return taken
 
     def replenish(self, connections: int, *, hungry: bool) -> None:
         """Have outcomes written and new deliveries marked when it is worth a commit; ``connections`` are open.

@@ -27,6 +27,8 @@ from syndicate.store.deliveries import Result, Task
 LONGEST_PAUSE = 30.0
 # So often time-outs, pauses and a stop are looked at, in seconds.
 _TURN = 0.1
+# So long servers may take for what is on the wire after a stop was asked for, in seconds; SIGTERM allows 10 in all.
+LAST_WORDS = 6.0
 
 
 class Orders(Protocol):
@@ -86,10 +88,19 @@ class Wire:
         self._errands: ThreadPoolExecutor | None = None
         self._failure: BaseException | None = None
         self._looked_at = 0.0
+        self._stopped_at: float | None = None
+        self._cut = False
         self._ledger = ledger
         self.supply = Supply(ledger, self._inbox, sender.label)
         #: The last refusal of the relay; the pass fails by it only when no relay works.
         self.refusal: RelayError | None = None
+        #: Issues that were paused or cancelled: nothing more of them is begun. Set by another thread.
+        self.halted: frozenset[int] = frozenset()
+
+    def issues(self) -> set[int]:
+        """The issues of what is marked and not begun. May be called by another thread."""
+        ahead = [line.ahead for line in self._lines]
+        return self.supply.issues() | {made.task.issue_id for made in ahead if made is not None}
 
     def run(self) -> None:
         """Send until nothing is due for this relay or all is over. Raises what failed beside the relay."""
@@ -106,7 +117,8 @@ class Wire:
         return self._failure is not None or self._orders.over()
 
     def _ended(self) -> bool:
-        if len(self._free) < len(self._lines):
+        # Errands that hang are left behind by a stop: nothing of any message is theirs.
+        if len(self._free) < len(self._lines) and not (self._cut and not any(line.dialogue for line in self._lines)):
             return False
         if self._over:
             return self.supply.at_rest
@@ -143,7 +155,12 @@ class Wire:
             self._give_up_when_refused()
 
     def _wind_up(self) -> None:
-        """Nothing new is begun: release what waits, write what is known."""
+        """Nothing new is begun: release what waits, write what is known; after a while, wait for no server any more."""
+        now = time.monotonic()
+        self._stopped_at = self._stopped_at or now
+        if now - self._stopped_at > LAST_WORDS:
+            self._cut = True
+            self._cut_off()
         for line in self._lines:
             if line.ahead is not None:  # announced or not: nothing of its data has left
                 self.supply.put_back(line.ahead.task)
@@ -163,6 +180,9 @@ class Wire:
             self.supply.put_back(made.task)
             if line.connection is not None:
                 self._release(line)
+            return False
+        if made.task.issue_id in self.halted:
+            self.supply.put_back(made.task)
             return False
         if line.connection is None or not line.connection.usable:
             self.supply.put_back(made.task)
@@ -354,12 +374,22 @@ class Wire:
             if line.wait in {Wait.READ, Wait.WRITE} and now > line.deadline:
                 self._advance(line, TimeoutError("timed out"))
 
+    def _cut_off(self) -> None:
+        for line in self._lines:
+            if line.wait in {Wait.READ, Wait.WRITE}:
+                self._advance(line, TimeoutError("this process was told to stop"))
+            elif line.dialogue is not None and line.errand:  # it waits for a session that does not open
+                for made in (line.ahead, line.now):
+                    if made is not None:
+                        self.supply.put_back(made.task)
+                line.now = line.ahead = line.dialogue = None
+
     def _close(self) -> None:
         for line in self._lines:
             if line.connection is not None and not line.errand:
                 self._release(line)
         if self._errands is not None:
-            self._errands.shutdown(wait=True)
+            self._errands.shutdown(wait=not self._cut)
         self._inbox.close()
 
 

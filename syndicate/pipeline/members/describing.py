@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from syndicate.core.addresses import hash_address, parse_address
@@ -9,6 +10,7 @@ from syndicate.core.topics import chosen_topics
 from syndicate.errors import UnknownNameError
 from syndicate.model import Keyring, Subscriber, Subscription
 from syndicate.store import subscribers
+from syndicate.store.attempts import attempts_of
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import suppression_of
 
@@ -26,6 +28,8 @@ def person_document(database: Database, keyring: Keyring, email: str) -> dict[st
         email_hash = hash_address(address.key, keyring.hash_key)
         suppression = suppression_of(session, email_hash, address.domain)
         found = subscribers.subscriptions_of(session, [subscriber.id])[subscriber.id]
+        receipts = list(subscribers.receipts(session, subscriber.id))
+        attempts = attempts_of(session, [receipt.id for receipt in receipts])
         return {
             **person(subscriber),
             "suppression": None
@@ -54,8 +58,9 @@ def person_document(database: Database, keyring: Keyring, email: str) -> dict[st
                     "attempts": receipt.attempts,
                     "next_try_at": receipt.due_at,
                     "finished_at": receipt.finished_at,
+                    "history": [asdict(attempt) for attempt in attempts.get(receipt.id, ())],
                 }
-                for receipt in subscribers.receipts(session, subscriber.id)
+                for receipt in receipts
             ],
         }
 

@@ -10,8 +10,9 @@ from syndicate.store.tables.articles import (
     SourceItemRow,
     SourceRow,
 )
+from syndicate.store.tables.attempts import AttemptRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
-from syndicate.store.tables.ledger import CohortRow, DeliveryRow, EditionRow, IssueRow
+from syndicate.store.tables.ledger import BatchRow, CohortRow, DeliveryRow, EditionRow, IssueRow
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
     ConfirmationRow,
@@ -35,6 +36,8 @@ __all__ = [
     "ArticleRow",
     "ArticleTermRow",
     "ArticleVersionRow",
+    "AttemptRow",
+    "BatchRow",
     "CohortRow",
     "ConfirmationRow",
     "ConsentEventRow",

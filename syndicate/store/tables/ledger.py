@@ -1,4 +1,4 @@
-"""The ledger: issues, their editions and cohorts, and one row for each delivery."""
+"""The ledger: issues, their editions and cohorts, one row for each delivery, and the batches that workers take up."""
 
 from datetime import datetime
 from typing import Any
@@ -130,3 +130,25 @@ class DeliveryRow(SQLModel, table=True):
     reply_code: int | None = None
     reply: str | None = None
     resolved: bool = False
+
+
+class BatchRow(SQLModel, table=True):
+    """A slice of an issue's deliveries, by id, that one worker at a time takes up. Gone when the issue is over.
+
+    ``fence`` grows with each claim; who holds an older one lost the batch. ``finished``: none of its rows is open.
+    """
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        UniqueConstraint("issue_id", "first_id", name="uq_batches_issue_first"),
+        CheckConstraint("fence >= 0", name="ck_batches_fence"),
+        CheckConstraint("first_id <= last_id", name="ck_batches_range"),
+        NEVER_REUSED,
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int = reference("issues.id")
+    first_id: int = Field(sa_column=Column(BIG_ID, nullable=False))
+    last_id: int = Field(sa_column=Column(BIG_ID, nullable=False))
+    holder: str | None = None
+    fence: int = 0
+    finished: bool = False

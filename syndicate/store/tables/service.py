@@ -34,7 +34,11 @@ class ScheduleRow(SQLModel, table=True):
 
 
 class HolderRow(SQLModel, table=True):
-    """A process that sends, and when it last showed life; what a dead one held is taken over."""
+    """A process that sends, and when it last showed life; what a dead one held is taken over.
+
+    ``boot_id`` names the start of its machine, ``database_started_at`` that of the database server: when they are not
+    what they were, it was no process alone that died.
+    """
 
     __tablename__ = "holders"
     holder: str = Field(primary_key=True)
@@ -42,3 +46,5 @@ class HolderRow(SQLModel, table=True):
     pid: int
     started_at: datetime = time_field()
     seen_at: datetime = time_field()
+    boot_id: str | None = None
+    database_started_at: datetime | None = time_field(optional=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from syndicate.config import Settings
@@ -50,18 +50,31 @@ def renamed(settings: Settings) -> Mapping[str, str | None]:
     return {old: name for name, feed in settings.feed.items() for old in feed.renamed_from if old not in settings.feed}
 
 
-def departed(path: str, gone: Mapping[str, str | None]) -> tuple[str, str | None] | None:
-    """The gone feed that an address belonged to, and its address today; None for an address of no such feed.
+class Departed(NamedTuple):
+    """Of an address of a feed that is gone: its address today, None if it has none, and whether it ended by itself.
+
+    A feed of a category, an author and so on that ended has an address today only if one is there again: the feed above
+    it was renamed, or had been before.
+    """
+
+    target: str | None
+    ended: bool
+
+
+def departed(path: str, gone: Mapping[str, str | None]) -> Departed | None:
+    """What became of the feed that an address belonged to; None for an address of no such feed.
 
     A feed made for a category, an author and so on is known by its own name, and goes with the feed above it.
     """
     parts = path.removeprefix(PREFIX).split("/")
+    ended = False
     for count in range(len(parts) - 1, 0, -1):
         name = "/".join(parts[:count])
-        if name in gone:
-            present = gone[name]
-            return name, None if present is None else f"{PREFIX}{present}/{'/'.join(parts[count:])}"
-    return None
+        present = gone.get(name)
+        if present is not None:
+            return Departed(f"{PREFIX}{present}/{'/'.join(parts[count:])}", ended)
+        ended = ended or name in gone
+    return Departed(None, ended) if ended else None
 
 
 def location(root: str, path: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from syndicate.model import FeedFormat
 from syndicate.web.feed_server import delta
 from syndicate.web.feed_server.addresses import OPML, PREFIX, departed, document_parts, plain_form
 from syndicate.web.feed_server.answers import (
@@ -180,14 +181,25 @@ class FeedServer:
         target = await self._present_form(path)
         if target is not None:
             await _answer(send, *moved(self._moved_to(target)))
+        elif was is not None and was.target is not None and (not was.ended or await self._stands(was.target)):
+            await _answer(send, *moved(self._moved_to(was.target)))
         elif was is not None:
-            await _answer(send, *(gone() if was[1] is None else moved(self._moved_to(was[1]))))
+            await _answer(send, *gone())
         elif document_parts(path) is None and _may_be_page(path):
             await self._pages(scope, receive, send)
         elif _is_for_a_person(path, headers):
             await self._pages(scope, receive, send)  # the page that says so
         else:
             await _answer(send, *missing())
+
+    async def _stands(self, path: str) -> bool:
+        """Whether there is such a document, or the page of a feed that has one."""
+        if document_parts(path) is not None:
+            return await self._shelf.find(path) is not None
+        for form in FeedFormat:
+            if await self._shelf.find(f"{path.rstrip('/')}/{form.file_name}") is not None:
+                return True
+        return False
 
     async def _present_form(self, path: str) -> str | None:
         plain = plain_form(path)

@@ -1,0 +1,104 @@
+"""Why an article was, or was not, in one reader's issue: the reasons behind ``selection.py``, asked afterwards.
+
+Judged by the evidence of the freeze (the cohort's standing, the edition's articles) and the article as it is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from syndicate.core.selection import Outline, Standing
+from syndicate.core.topics import EVERYTHING
+
+
+class Fate(StrEnum):
+    """What became of an article in an issue."""
+
+    FULL = "full"
+    HEADLINE = "headline"
+    NOT_PUBLISHED = "not_published"
+    LATER = "later"
+    NOT_OF_DIGEST = "not_of_digest"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    CONSIDERED = "considered"
+    TOO_OLD = "too_old"
+    OTHER_TOPIC = "other_topic"
+    TOPIC_LATER = "topic_later"
+    CARRIED = "carried"
+    BEYOND = "beyond_max_items"
+    UNKNOWN = "unknown"
+
+
+WORDS: Mapping[Fate, str] = {
+    Fate.FULL: "it was in it",
+    Fate.HEADLINE: "it was in it by its headline: it came after max_items",
+    Fate.NOT_PUBLISHED: "not in it: it has no sequence number, so it is not published (yet)",
+    Fate.LATER: "not in it: it became publishable after the issue was frozen",
+    Fate.NOT_OF_DIGEST: "not in it: the digest does not select it (sources, categories, tags, authors, languages)",
+    Fate.WITHDRAWN: "not in it: it had been withdrawn",
+    Fate.EXPIRED: "not in it: it had expired",
+    Fate.CONSIDERED: "not in it: it was not new, since an earlier issue had considered it for this reader",
+    Fate.TOO_OLD: "not in it: it was older than lookback when this reader joined",
+    Fate.OTHER_TOPIC: "not in it: it is of no topic that this reader had chosen",
+    Fate.TOPIC_LATER: "not in it: the reader added its topic after it was published",
+    Fate.CARRIED: "not in it: it came after max_items and was kept for the next issue",
+    Fate.BEYOND: "not in it: it came after max_items",
+    Fate.UNKNOWN: "not in it, though it should have been: it, or the digest's settings, changed since",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """What an issue knew of one reader when it was frozen, and what it gave.
+
+    ``articles`` maps the ids of the edition to ``full`` or ``headline``.
+    """
+
+    standing: Standing
+    left_over: Sequence[int]
+    articles: Mapping[int, str]
+    max_seq: int
+    at: datetime
+    look_back_to: datetime
+    max_items: int
+
+
+def obstacle(outline: Outline, standing: Standing, *, look_back_to: datetime, now: datetime) -> Fate | None:
+    """What kept an article from a standing at ``now``; None when it fitted (as ``selection`` has it)."""
+    if outline.withdrawn_at is not None and outline.withdrawn_at <= now:
+        return Fate.WITHDRAWN
+    if outline.expires_at is not None and outline.expires_at <= now:
+        return Fate.EXPIRED
+    if outline.id in standing.carry:
+        return None
+    if outline.seq <= standing.cursor:
+        return Fate.CONSIDERED
+    if standing.first and outline.seq <= standing.joined_seq and outline.published_at < look_back_to:
+        return Fate.TOO_OLD
+    starts = [since for topic, since in standing.topics.items() if topic == EVERYTHING or topic in outline.topics]
+    if not starts:
+        return Fate.OTHER_TOPIC
+    return None if outline.seq > min(starts) else Fate.TOPIC_LATER
+
+
+def fate(outline: Outline, frozen: Frozen, *, of_digest: bool) -> Fate:
+    """What became of a numbered article in an issue; ``of_digest``: the digest's own selection takes it."""
+    role = frozen.articles.get(outline.id)
+    if role is not None:
+        return Fate.FULL if role == Fate.FULL else Fate.HEADLINE
+    if outline.seq > frozen.max_seq:
+        return Fate.LATER
+    if not of_digest and outline.id not in frozen.standing.carry:
+        return Fate.NOT_OF_DIGEST
+    found = obstacle(outline, frozen.standing, look_back_to=frozen.look_back_to, now=frozen.at)
+    if found is not None:
+        return found
+    if outline.id in frozen.left_over:
+        return Fate.CARRIED
+    # What fitted and is not there had no room, unless there was room: then something changed since.
+    whole = sum(each == Fate.FULL for each in frozen.articles.values())
+    return Fate.BEYOND if whole >= frozen.max_items else Fate.UNKNOWN
