@@ -17,7 +17,7 @@ _SECOND = timedelta(seconds=1)
 # so that no window holds more than the rate.
 _BURST_SHARE = 20
 #: Those who wait get turns within this time; for who finds no place then, it goes on from there. A million who wait for
-#: one destination are so asked again every ten minutes, at 35 us each: 6 % of a core.
+#: one destination are so asked again every ten minutes, at some 30 us each: 5 % of a core.
 HORIZON = timedelta(minutes=10)
 DAY = timedelta(days=1)
 #: A limit that was tightened widens by a tenth for each such time without trouble.
