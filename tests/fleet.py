@@ -64,8 +64,7 @@ class Fleet:
             if worker.poll() is None:
                 worker.kill()
             _, log = worker.communicate()
-            if kind is not None:
-                print(f"--- worker {worker.pid}\n{log}")  # noqa: T201 - shown by pytest when the test failed
+            print(f"--- worker {worker.pid}\n{log}")  # noqa: T201 - shown by pytest when the test failed
         self.paper.close()
 
     def freeze(self, readers: int) -> int:

@@ -68,14 +68,18 @@ class Worker:
         end = time.monotonic() + within
         self.stop.set()
         while self._threads[0].is_alive() and time.monotonic() < end:
-            loop, serving = self._loop, self._serving
-            if loop is not None and serving is not None:
-                with suppress(RuntimeError):  # the loop was closed at this moment
-                    loop.call_soon_threadsafe(serving.cancel)
+            self._end_procrastinate()
             self._threads[0].join(0.2)
         self._threads[1].join(max(0.1, end - time.monotonic()))
         self._end_idle(older_than=0)
         return not any(thread.is_alive() for thread in self._threads)
+
+    def _end_procrastinate(self) -> None:
+        """Let it finish its job and end; without a stop it begins anew."""
+        loop, serving = self._loop, self._serving
+        if loop is not None and serving is not None:
+            with suppress(RuntimeError):  # the loop was closed at this moment
+                loop.call_soon_threadsafe(serving.cancel)
 
     @cached_property
     def _senders(self) -> list[ParkingSender]:
@@ -182,8 +186,13 @@ class Worker:
         self.stop.wait(pause.total_seconds())
 
     def _tend(self) -> None:
-        pause = TEND_EVERY
+        pause, looked_at = TEND_EVERY, time.monotonic()
         while not self.stop.wait(pause):
+            if time.monotonic() - looked_at > pause + DEAD_AFTER.total_seconds():
+                # This process stood still, and others may have struck it off Procrastinate's list of workers.
+                log.warning("worker: this process stood still for a while; it registers again")
+                self._end_procrastinate()
+            looked_at = time.monotonic()
             try:
                 tended = tend(self.services.database, me=self._name, rules=self.services.rules)
             except SyndicateError as error:

@@ -21,6 +21,7 @@ from syndicate.io.smtp import SmtpSender
 from syndicate.io.smtp_connection import SmtpConnection
 from syndicate.service import worker as workers
 from syndicate.service.passes import deliver_due
+from syndicate.store.holders import DEAD_AFTER
 
 # At most four messages are marked for each connection when a process dies.
 IN_DOUBT = CONNECTIONS * 4
@@ -116,7 +117,7 @@ def test_a_worker_that_was_frozen_sends_nothing_more_when_it_wakes_up(fleet: Fle
     fleet.until(lambda: server.accepted > 10, "the first messages")
     sleeper.send_signal(signal.SIGSTOP)
     try:
-        time.sleep(0.5)  # what is on the wire arrives
+        time.sleep(DEAD_AFTER.total_seconds())  # the one that starts then strikes it off the list of workers
         fleet.start()
         fleet.until(lambda: fleet.issue(issue_id).counts.sending <= IN_DOUBT, "the other one at work")
         server.delay = 0
