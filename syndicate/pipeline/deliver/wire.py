@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from syndicate.core.outcomes import BounceClass
 from syndicate.errors import AddressError, HeaderError, RelayError, SyndicateError, UnknownNameError
-from syndicate.io.dialogue import Inbox, Readiness, Steps, Wait
+from syndicate.io.dialogue import Inbox, Readiness, Wait
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
 from syndicate.pipeline.deliver.ledger import Ledger, Request
+from syndicate.pipeline.deliver.line import ErrandDone, Errands, Line, Made, close, reopen
 from syndicate.pipeline.deliver.protocols import Connection, Sender
 from syndicate.pipeline.deliver.settling import in_doubt
 from syndicate.pipeline.deliver.supply import Supply
@@ -45,34 +44,6 @@ class Orders(Protocol):
         """Whether nothing new may be begun."""
 
 
-class _Made(NamedTuple):
-    task: Task
-    envelope: Envelope
-
-
-@dataclass(slots=True, eq=False)
-class _Line:
-    """One connection and what it is doing."""
-
-    connection: Connection | None = None
-    now: _Made | None = None
-    ahead: _Made | None = None
-    dialogue: Steps[Outcome] | None = None
-    talking: bool = False
-    descriptor: int = -1
-    wait: Wait | None = None
-    deadline: float = 0.0
-    errand: bool = False
-    not_before: float = 0.0
-    pause: float = 1.0
-
-
-class _ErrandDone(NamedTuple):
-    line: _Line
-    connection: Connection | None
-    error: BaseException | None
-
-
 class Wire:
     """The connections of one relay that one thread leads."""
 
@@ -81,11 +52,11 @@ class Wire:
         self._orders = orders
         self._inbox: Inbox[Any] = Inbox()
         self._readiness = Readiness(self._inbox)
-        self._lines = [_Line() for _ in range(connections)]
+        self._lines = [Line() for _ in range(connections)]
         self._free = list(self._lines)  # those that neither talk nor wait for an errand
         self._open = 0
-        self._by_descriptor: dict[int, _Line] = {}
-        self._errands: ThreadPoolExecutor | None = None
+        self._by_descriptor: dict[int, Line] = {}
+        self._errands = Errands(self._inbox, connections, sender.label)
         self._failure: BaseException | None = None
         self._looked_at = 0.0
         self._stopped_at: float | None = None
@@ -167,7 +138,7 @@ class Wire:
                 line.ahead = None
         self.supply.settle()
 
-    def _begin(self, line: _Line) -> bool:
+    def _begin(self, line: Line) -> bool:
         """Start the dialogue of a free line's next message; False when there is none, or no connection for it yet."""
         if line.not_before and time.monotonic() < line.not_before:
             return False
@@ -199,7 +170,7 @@ class Wire:
             self._free.remove(line)
         return True
 
-    def _surplus(self, line: _Line) -> bool:
+    def _surplus(self, line: Line) -> bool:
         """Whether a line may have no connection, since others of the relay have all that are allowed."""
         allowed = self.supply.connections
         if allowed is None or allowed >= len(self._lines):
@@ -207,11 +178,11 @@ class Wire:
         others = (other for other in self._lines if other is not line)
         return sum(bool(each.connection is not None or each.errand or each.not_before) for each in others) >= allowed
 
-    def _make(self) -> _Made | None:
+    def _make(self) -> Made | None:
         """The next delivery with its message. One whose message cannot be made has its outcome already."""
         while (task := self.supply.take()) is not None:
             try:
-                return _Made(task, self._orders.envelope(task))
+                return Made(task, self._orders.envelope(task))
             except (AddressError, HeaderError, UnknownNameError) as error:
                 outcome = Outcome(kind=OutcomeKind.REJECTED, text=str(error), relay=self._sender.label)
                 # An address is the reader's; a message that is kept no longer is not.
@@ -223,7 +194,7 @@ class Wire:
                 return None
         return None
 
-    def _advance(self, line: _Line, failure: BaseException | None = None) -> None:
+    def _advance(self, line: Line, failure: BaseException | None = None) -> None:
         """Lead a line's dialogues on until one has to wait."""
         while line.dialogue is not None:
             try:
@@ -241,12 +212,12 @@ class Wire:
                 self._wait(line, wait)
                 return
 
-    def _wait(self, line: _Line, wait: Wait) -> None:
+    def _wait(self, line: Line, wait: Wait) -> None:
         assert line.connection is not None  # noqa: S101 - it is talking
         if wait is Wait.OPEN:
             self._forget(line)
             line.wait = wait
-            self._run_errand(line, partial(_reopen, line.connection))
+            self._run_errand(line, partial(reopen, line.connection))
             return
         line.deadline = time.monotonic() + line.connection.patience
         if line.wait is wait:
@@ -259,13 +230,13 @@ class Wire:
         line.wait = wait
         self._readiness.want(descriptor, wait)
 
-    def _forget(self, line: _Line) -> None:
+    def _forget(self, line: Line) -> None:
         if line.descriptor >= 0:
             self._readiness.forget(line.descriptor)
             del self._by_descriptor[line.descriptor]
         line.descriptor, line.wait = -1, None
 
-    def _finish(self, line: _Line, outcome: Outcome) -> None:
+    def _finish(self, line: Line, outcome: Outcome) -> None:
         assert line.now is not None  # noqa: S101 - it was sending
         self.supply.done(self._orders.settle(line.now.task, outcome))
         line.now = line.dialogue = None
@@ -273,7 +244,7 @@ class Wire:
             self._forget(line)
             self._rest(line)
 
-    def _refused(self, line: _Line, error: SyndicateError) -> None:
+    def _refused(self, line: Line, error: SyndicateError) -> None:
         """The relay as a whole does not work: nothing of this message's data has left."""
         self._release(line)
         if isinstance(error, RelayError):
@@ -281,37 +252,38 @@ class Wire:
         else:
             self._fail(error)
 
-    def _broke(self, line: _Line, error: BaseException) -> None:
+    def _broke(self, line: Line, error: BaseException) -> None:
         assert line.now is not None  # noqa: S101 - it was sending
         self.supply.done(in_doubt(line.now.task, self._sender.label, error))
         line.now = None
         self._release(line)
         self._fail(error)
 
-    def _release(self, line: _Line) -> None:
+    def _release(self, line: Line) -> None:
         """Put back what a line has not begun, and part from its connection."""
         self._forget(line)
-        for made in (line.ahead, line.now):
-            if made is not None:
-                self.supply.put_back(made.task)
-        line.now = line.ahead = line.dialogue = None
+        self._put_back(line)
         self._rest(line)
         if line.connection is not None:
-            self._run_errand(line, partial(_close, line.connection))
+            self._run_errand(line, partial(close, line.connection))
             self._part(line)
 
-    def _rest(self, line: _Line) -> None:
+    def _put_back(self, line: Line) -> None:
+        for made in line.take_messages():
+            self.supply.put_back(made.task)
+
+    def _rest(self, line: Line) -> None:
         if line.talking:
             line.talking = False
             if not line.errand:
                 self._free.append(line)
 
-    def _part(self, line: _Line) -> None:
+    def _part(self, line: Line) -> None:
         if line.connection is not None:
             line.connection = None
             self._open -= 1
 
-    def _pause(self, line: _Line, error: RelayError) -> None:
+    def _pause(self, line: Line, error: RelayError) -> None:
         self.refusal = error
         line.not_before = time.monotonic() + line.pause
         line.pause = min(line.pause * 2, LONGEST_PAUSE)
@@ -334,20 +306,12 @@ class Wire:
             old.close()
         return self._sender.connect()
 
-    def _run_errand(self, line: _Line, errand: Callable[[], Connection | None]) -> None:
-        if self._errands is None:
-            self._errands = ThreadPoolExecutor(len(self._lines), thread_name_prefix=f"errand-{self._sender.label}")
-        line.errand = True
+    def _run_errand(self, line: Line, errand: Callable[[], Connection | None]) -> None:
         if not line.talking:
             self._free.remove(line)
+        self._errands.run(line, errand)
 
-        def tell(future: Future[Connection | None]) -> None:
-            error = future.exception()
-            self._inbox.put(_ErrandDone(line, None if error else future.result(), error))
-
-        self._errands.submit(errand).add_done_callback(tell)
-
-    def _hear(self, item: Request | _ErrandDone) -> None:
+    def _hear(self, item: Request | ErrandDone) -> None:
         if isinstance(item, Request):
             try:
                 self.supply.answered(item)
@@ -379,23 +343,11 @@ class Wire:
             if line.wait in {Wait.READ, Wait.WRITE}:
                 self._advance(line, TimeoutError("this process was told to stop"))
             elif line.dialogue is not None and line.errand:  # it waits for a session that does not open
-                for made in (line.ahead, line.now):
-                    if made is not None:
-                        self.supply.put_back(made.task)
-                line.now = line.ahead = line.dialogue = None
+                self._put_back(line)
 
     def _close(self) -> None:
         for line in self._lines:
             if line.connection is not None and not line.errand:
                 self._release(line)
-        if self._errands is not None:
-            self._errands.shutdown(wait=not self._cut)
+        self._errands.close(wait=not self._cut)
         self._inbox.close()
-
-
-def _reopen(connection: Connection) -> None:
-    connection.open()
-
-
-def _close(connection: Connection) -> None:
-    connection.close()
