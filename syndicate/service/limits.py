@@ -30,6 +30,7 @@ def limits_of(settings: Settings) -> Limits:
             for relay in settings.smtp
             if relay.rate is not None or relay.warm_up
         },
+        max_conns={relay.label: relay.max_conns for relay in settings.smtp},
         widest=sum(relay.max_conns for relay in settings.smtp),
     )
 

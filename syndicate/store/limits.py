@@ -37,12 +37,13 @@ class Limits:
     """What a process knows of limits: those that are set, and the keys of those that servers or failures brought.
 
     ``domains`` are A-labels and the name of the limit they share; ``destinations`` and ``relays`` the limits by name;
-    ``widest`` the connections of all relays together.
+    ``max_conns`` the connections to each relay that all processes may have together, ``widest`` those to all relays.
     """
 
     domains: Mapping[str, str] = field(default_factory=dict)
     destinations: Mapping[str, Limit] = field(default_factory=dict)
     relays: Mapping[str, Limit] = field(default_factory=dict)
+    max_conns: Mapping[str, int] = field(default_factory=dict)
     widest: int = 1
     troubled: frozenset[str] = frozenset()
 

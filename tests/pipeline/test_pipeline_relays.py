@@ -19,7 +19,9 @@ from syndicate.core.limits import DAY, Limit
 from syndicate.errors import RelayError
 from syndicate.io.smtp import SmtpSender
 from syndicate.model import DeliveryState, Envelope, IssueState, Keyring, Outcome, OutcomeKind, Rate
+from syndicate.pipeline.deliver.dealing import Dealer
 from syndicate.store.engine import Database
+from syndicate.store.holders import register_holder
 from syndicate.store.limits import Limits, limits_in_force
 from syndicate.store.tables import DeliveryRow, RelaySeatRow
 
@@ -314,3 +316,21 @@ def test_processes_share_the_connections_of_a_relay(
     assert max(seen) <= 4
     with world.database.read() as session:
         assert session.execute(select(RelaySeatRow)).all() == []
+
+
+@pytest.mark.parametrize(("wanted", "given"), [(5, [5, 5]), (15, [10, 10]), (50, [10, 10])])
+def test_workers_may_want_fewer_or_more_connections_than_a_relay_allows(
+    postgres_database: Database, now: datetime, wanted: int, given: list[int]
+) -> None:
+    limits = Limits(max_conns={"scripted": 20})
+    dealers = {
+        name: Dealer([ScriptedSender(connections=wanted)], limits, holder=name, alone=False, log=print)
+        for name in ("one", "two")
+    }
+    with postgres_database.write() as session:
+        for name in dealers:
+            register_holder(session, name, host="here", pid=1, now=now)
+        for _ in range(2):  # who has too many gives them up, then the other takes them
+            for dealer in dealers.values():
+                dealer.renew(session, now)
+    assert [dealer.connections("scripted", now) for dealer in dealers.values()] == given

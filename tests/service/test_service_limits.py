@@ -90,6 +90,7 @@ def test_limits_are_found_by_the_domain_as_addresses_have_it() -> None:
     }
     assert limits.destinations["GMail.com"] == Limit(rate=Rate(100, timedelta(minutes=1)))
     assert limits.relays == {"a.example:25": Limit(rate=Rate(10, timedelta(seconds=1)))}
+    assert limits.max_conns == {"a.example:25": 4, "b.example:25": 3}
     assert limits.widest == 7
 
 

@@ -83,7 +83,9 @@ class Dealer:
         self.look(session, now)
         if not self._alone:
             wanted = {label: relay.sender.connections for label, relay in self._relays.items()}
-            seats = claim_seats(session, holder=self._holder, wanted=wanted, most=wanted, now=now)
+            # A worker may want fewer than are allowed (``--connections``), and must not take the rest from the others.
+            most = wanted | {label: self.limits.max_conns[label] for label in wanted if label in self.limits.max_conns}
+            seats = claim_seats(session, holder=self._holder, wanted=wanted, most=most, now=now)
             for label, count in seats.items():
                 self._relays[label].seats = count
 
