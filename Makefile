@@ -21,7 +21,7 @@ test: $(VENV)/.test  ## all tests but the slow ones; a few need Chromium
 
 test-slow: $(VENV)/.test  ## the slow ones, and every property once more with many more examples
 	@.ci/programs
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -m "slow or hypothesis" -n $(WORKERS) --dist worksteal $(ARGS)
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -m "slow or hypothesis" --timeout 1800 -n $(WORKERS) --dist worksteal $(ARGS)
 
 crash: $(VENV)/.test  ## a hundred and more kills while mail is sent; prints what arrived against the ledger
 	PYTHONPATH=tests $(BIN)/python tests/crash/full.py $(ARGS)

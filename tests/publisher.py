@@ -159,7 +159,7 @@ class Publisher:
 
     def run(self, *arguments: str, status: int = 0) -> str:
         """The standard output of a command that ends with this status; its errors, if that is not 0."""
-        apart = self.apart or arguments[0] in SERVICES
+        apart = self.apart or (arguments[0] in SERVICES and "--once" not in arguments)
         ended, out, err = self._as_a_process(*arguments) if apart else self._here(*arguments)
         assert ended == status, f"{arguments}: {ended}\n{out}\n{err}"
         assert "Traceback" not in err, err

@@ -17,7 +17,7 @@ from sqlmodel import Session, SQLModel
 
 from syndicate.core.following import Topic
 from syndicate.store.hub import choose
-from syndicate.store.statements import upsert
+from syndicate.store.statements import free, upsert
 from syndicate.store.tables import FollowedFeedRow
 from syndicate.store.websub import HELD_FOR
 
@@ -134,9 +134,10 @@ def take_due(
     chosen = choose(session, query, followed.c.hub, limit, busy, per_hub)
     if not chosen:
         return []
+    still_due = select(followed.c.id).where(followed.c.id.in_(chosen), *due)
     statement = (
         update(followed)
-        .where(followed.c.id.in_(chosen), *due)
+        .where(followed.c.id.in_(free(session, still_due)))
         .values(holder=holder, due_at=now + HELD_FOR, attempts=followed.c.attempts + 1, asked_at=now)
         .returning(*_FIELDS)
     )

@@ -14,7 +14,7 @@ from sqlalchemy import Table, delete, exists, func, literal, select, update
 from sqlmodel import Session, SQLModel
 
 from syndicate.core.websub import HubRequest, Mode
-from syndicate.store.statements import upsert
+from syndicate.store.statements import free, upsert
 from syndicate.store.tables import FeedDocumentRow, HubRequestRow, HubSubscriptionRow
 from syndicate.store.websub import HELD_FOR
 
@@ -125,9 +125,10 @@ def take_requests(
     chosen = choose(session, query, requests.c.host, limit, busy, per_host)
     if not chosen:
         return []
+    due = select(requests.c.id).where(requests.c.id.in_(chosen), requests.c.due_at <= now)
     statement = (
         update(requests)
-        .where(requests.c.id.in_(chosen), requests.c.due_at <= now)
+        .where(requests.c.id.in_(free(session, due)))
         .values(holder=holder, due_at=now + HELD_FOR, attempts=requests.c.attempts + 1)
         .returning(*requests.c)
     )

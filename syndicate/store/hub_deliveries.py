@@ -10,7 +10,7 @@ from sqlalchemy import Integer, case, cast, delete, exists, func, literal, selec
 from sqlmodel import Session, SQLModel
 
 from syndicate.store.hub import choose, subscriptions
-from syndicate.store.statements import upsert
+from syndicate.store.statements import free, upsert
 from syndicate.store.tables import HubDeliveryRow
 from syndicate.store.websub import HELD_FOR
 
@@ -49,7 +49,12 @@ def owe_deliveries(session: Session, topic: str, now: datetime) -> int:
         deliveries.c.attempts: literal(0),
         deliveries.c.owed_at: literal(now, deliveries.c.owed_at.type),
     }
-    source = select(*columns.values()).where(subscriptions.c.topic == topic, subscriptions.c.expires_at > now)
+    # In one order everywhere: two processes cannot wait for each other.
+    source = (
+        select(*columns.values())
+        .where(subscriptions.c.topic == topic, subscriptions.c.expires_at > now)
+        .order_by(subscriptions.c.id)
+    )
     statement = upsert(session, deliveries).from_select(list(columns), source)
     result = session.connection().execute(
         statement.on_conflict_do_update(
@@ -78,9 +83,12 @@ def take_deliveries(
     if not chosen:
         return []
     connection = session.connection()
+    due = select(deliveries.c.subscription_id).where(
+        deliveries.c.subscription_id.in_(chosen), deliveries.c.due_at <= now
+    )
     statement = (
         update(deliveries)
-        .where(deliveries.c.subscription_id.in_(chosen), deliveries.c.due_at <= now)
+        .where(deliveries.c.subscription_id.in_(free(session, due)))
         .values(holder=holder, due_at=now + HELD_FOR, attempts=deliveries.c.attempts + 1)
         .returning(deliveries.c.subscription_id, deliveries.c.changes, deliveries.c.attempts)
     )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select, update
 from sqlmodel import Session, SQLModel
 
-from syndicate.store.statements import upsert
+from syndicate.store.statements import free, upsert
 from syndicate.store.tables import HubPingRow, TopicChangeRow
 
 # How long a row that was taken up is left to its process. An exchange ends after 20 s, whatever the other side does.
@@ -67,9 +67,7 @@ def owe_pings(session: Session, topics: Sequence[str], now: datetime) -> None:
 def take_changes(session: Session, limit: int) -> list[str]:
     """Take topics that changed, oldest first; in the same transaction whatever follows from them must be owed."""
     oldest = select(_changes.c.topic).order_by(_changes.c.changed_at).limit(limit)
-    if session.get_bind().dialect.name == "postgresql":
-        oldest = oldest.with_for_update(skip_locked=True)
-    statement = delete(_changes).where(_changes.c.topic.in_(oldest)).returning(_changes.c.topic)
+    statement = delete(_changes).where(_changes.c.topic.in_(free(session, oldest))).returning(_changes.c.topic)
     return sorted(session.connection().execute(statement).scalars())
 
 
@@ -108,7 +106,7 @@ def take_pings(session: Session, holder: str, now: datetime, limit: int, *, busy
     )
     statement = (
         update(_pings)
-        .where(_pings.c.hub == hub, _pings.c.topic.in_(chosen), _pings.c.due_at <= now)
+        .where(_pings.c.hub == hub, _pings.c.topic.in_(free(session, chosen)), _pings.c.due_at <= now)
         .values(holder=holder, due_at=now + HELD_FOR, attempts=_pings.c.attempts + 1)
         .returning(_pings.c.topic, _pings.c.changes, _pings.c.attempts, _pings.c.owed_at)
     )

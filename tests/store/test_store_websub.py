@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlmodel import Session
 
 from syndicate.core.websub import HubRequest, Mode
 from syndicate.store.engine import Database
 from syndicate.store.hub import put_request, reason_against, take_requests
+from syndicate.store.hub_deliveries import owe_deliveries, take_deliveries
 from syndicate.store.websub import (
     changes_wait,
     next_ping,
@@ -137,3 +140,30 @@ def test_constraints(database: Database, now: datetime) -> None:
     bad = "INSERT INTO hub_subscriptions (topic, callback, host, secret, created_at, verified_at, expires_at) VALUES ('t', 'c', 'h', :secret, '2026-01-01', '2026-01-01', '2026-01-01')"
     with pytest.raises(Exception, match="ck_hub_subscriptions_secret"), database.write() as session:
         session.connection().execute(text(bad), {"secret": "x" * 200})
+
+
+def test_who_takes_rows_up_does_not_wait_for_another_who_does(postgres_database: Database, now: datetime) -> None:
+    """Two that lock the same rows, each in an order of its own, would end in a deadlock."""
+    with postgres_database.write() as session:
+        put_request(session, request(), now)
+        owe_ping(session, HUB, TOPIC, now)
+        session.connection().execute(
+            text(
+                "INSERT INTO hub_subscriptions (topic, callback, host, created_at, verified_at, expires_at)"
+                " VALUES (:topic, 'c', 'h', :now, :now, :end)"
+            ),
+            {"topic": TOPIC, "now": now, "end": now + timedelta(days=1)},
+        )
+        owe_deliveries(session, TOPIC, now)
+    with postgres_database.write() as one, postgres_database.write() as other:
+        other.connection().execute(text("SET LOCAL lock_timeout = '10s'"))
+        assert [len(taken) for taken in everything_due(one, now)] == [1, 1, 1]
+        assert [len(taken) for taken in everything_due(other, now)] == [0, 0, 0]
+
+
+def everything_due(session: Session, now: datetime) -> list[Sequence[object]]:
+    return [
+        take_requests(session, "me", now, 9, busy={}, per_host=3),
+        take_pings(session, "me", now, 9),
+        take_deliveries(session, "me", now, 9, busy={}, per_host=3),
+    ]
