@@ -109,17 +109,21 @@ class Ordeal:
 
     def undergo(self, kills: int, *, stops: int = 0) -> Report:
         """So many kills, with so many stops among them; then what is left is sent in peace, and all is counted."""
-        while self.report.kills < kills or self.report.stops < stops:
+        while self._more(kills) or self.report.stops < stops:
             with self._sending() as processes:
                 self._wait_for_a_moment(processes)
                 if self.report.stops < stops and self.processes > 1:
                     self._stop_and_wake(processes[0])
-                if self.report.kills < kills:
+                if self._more(kills):
                     self._kill(processes[-1])
         self._finish()
         self._count()
         self.publisher.close()
         return self.report
+
+    def _more(self, kills: int) -> bool:
+        """Whether to kill on: chance may have it that the first few all come between two messages."""
+        return self.report.kills < kills or (not self.report.kills_while_sending and self.report.kills < 4 * kills)
 
     def _commands(self) -> list[tuple[str, ...]]:
         if self._unfinished():

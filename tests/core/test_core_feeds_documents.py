@@ -18,7 +18,7 @@ import feedparser
 import jsonschema
 import pytest
 from feed_articles import FIRST, HOSTILE_TEXTS, article, articles, feed_settings
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -327,7 +327,16 @@ def test_an_empty_feed_is_a_valid_document() -> None:
 TAME = st.characters(categories=["L", "Nd"], include_characters=" .,:;!?'-")
 
 
+def repaired(text: str) -> str:
+    """What feedparser makes of a text that could be UTF-8 taken for Latin-1 and encoded once more, such as "Âª"."""
+    try:
+        return text.encode("iso-8859-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
 @given(articles(TAME, hostile=False))
+@example([article(1, title="Âª", authors=("Ã©",))])
 def test_feedparser_reads_both_xml_formats_alike(found: list[Article]) -> None:
     document = document_of(found)
     for form in (FeedFormat.RSS, FeedFormat.ATOM):
@@ -336,10 +345,11 @@ def test_feedparser_reads_both_xml_formats_alike(found: list[Article]) -> None:
         assert read.version == {FeedFormat.RSS: "rss20", FeedFormat.ATOM: "atom10"}[form]
         assert [entry.id for entry in read.entries] == [entry.id for entry in document.entries]
         for seen, entry in zip(read.entries, document.entries, strict=True):
-            assert seen.title == entry.title
+            assert repaired(seen.title) == repaired(entry.title)
             assert seen.get("link") == entry.url or entry.url is None  # then it takes the id for one
-            assert [author.get("name") for author in seen.get("authors", []) if author] == list(entry.authors)
-            assert [tag.term for tag in seen.get("tags", [])] == list(entry.categories)
+            names = [author.get("name", "") for author in seen.get("authors", []) if author]
+            assert [*map(repaired, names)] == [*map(repaired, entry.authors)]
+            assert [repaired(tag.term) for tag in seen.get("tags", [])] == [*map(repaired, entry.categories)]
             if entry.published.year >= 1900:  # feedparser's own limit
                 assert tuple(seen.published_parsed)[:6] == entry.published.timetuple()[:6]
 
