@@ -11,7 +11,7 @@ from syndicate.model import Issue, PollResult
 from syndicate.pipeline.members.import_chunk import Imported, ImportRules
 from syndicate.pipeline.members.importing import import_subscribers
 from syndicate.pipeline.publish import FeedResult
-from syndicate.service import passes
+from syndicate.service import passes, sending
 from syndicate.service.samples import DemoServices
 from syndicate.shipped import shipped
 from syndicate.store.sources import hold, shift_dates
@@ -56,7 +56,7 @@ def demonstrate(services: DemoServices) -> Demonstration:
         )
     stop = threading.Event()
     issues = [passes.send(services, name, wait=True, stop=stop).issue for name in settings.digest]
-    confirmed = passes.confirm_due(services, stop=stop)
+    confirmed = sending.confirm_due(services, stop=stop)
     if confirmed is not None and confirmed.stopped_by is not None:
         raise confirmed.stopped_by
     feeds = passes.build_feeds(services)  # last: the issue that was mailed stands in a feed, too

@@ -31,7 +31,8 @@ from syndicate.pipeline.publish import compress_best
 from syndicate.service.alarms import alarms
 from syndicate.service.following import read_called
 from syndicate.service.listening import listen
-from syndicate.service.passes import build_feeds, clean_up, compose_due, confirm_due, deliver_due, poll_source
+from syndicate.service.passes import build_feeds, clean_up, compose_due, poll_source
+from syndicate.service.sending import confirm_due, deliver_due
 from syndicate.service.web_part import WebPart
 from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs, work_as_hub
 from syndicate.service.wiring import Services

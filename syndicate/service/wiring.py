@@ -9,17 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from syndicate.config import Settings
-from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource
-from syndicate.core.article.identity import tag_authority
-from syndicate.core.feed_reading import Ours, host_of
 from syndicate.core.personal import Personal
 from syndicate.errors import DiskFullError, UnknownNameError
-from syndicate.io.database import DatabaseReader
-from syndicate.io.feed_source import FeedSourceReader
 from syndicate.io.files import free_bytes
-from syndicate.io.folder import FolderReader
 from syndicate.io.keys import fingerprint, load_keyring
 from syndicate.io.lock import ProcessLock
 from syndicate.io.machine import boot_id
@@ -27,18 +22,21 @@ from syndicate.io.maildir import MaildirSender
 from syndicate.io.smtp import senders_over
 from syndicate.io.templates import read_templates
 from syndicate.model import Keyring, RetryPlan
-from syndicate.pipeline.compose import EditionRenderer
 from syndicate.pipeline.deliver import Holder, Rules, Sender
 from syndicate.pipeline.deliver.confirmation_mails import ConfirmationMails
 from syndicate.pipeline.deliver.envelopes import Envelopes
 from syndicate.pipeline.deliver.failover import FirstThatWorks
-from syndicate.pipeline.ingest import Source
 from syndicate.service.limits import limits_of
 from syndicate.shipped import shipped
 from syndicate.store.engine import Database
 from syndicate.store.facts import keep_keys, known_keys
 from syndicate.store.limits import Limits
 from syndicate.store.schema import upgrade
+
+if TYPE_CHECKING:
+    # Named here and imported where they are used: a process that only sends has no need of them, and they are heavy.
+    from syndicate.pipeline.compose import EditionRenderer
+    from syndicate.pipeline.ingest import Source
 
 
 def utc_now() -> datetime:
@@ -86,6 +84,8 @@ class Services:
     @property
     def renderer(self) -> EditionRenderer:
         """What turns a planned edition into a message."""
+        from syndicate.pipeline.compose import EditionRenderer
+
         return EditionRenderer(self.settings, self.templates, self.keyring)
 
     def sources(
@@ -100,28 +100,9 @@ class Services:
         if unknown:
             known = ", ".join(sorted(self.settings.source)) or "none"
             raise UnknownNameError(f"there is no source {unknown[0]!r} in the configuration; there is: {known}")
-        return [self._source(name, insist=insist, called=called) for name in wanted]
+        from syndicate.service.source_readers import source_reader
 
-    def _source(self, name: str, *, insist: bool, called: frozenset[str]) -> Source:
-        config = self.settings.source[name]
-        if isinstance(config, FolderSource):
-            return FolderReader(name, config, self.settings.path(config.path))
-        if isinstance(config, DatabaseSource):
-            return DatabaseReader(name, config, self.settings.base)
-        if isinstance(config, FeedSource):
-            return FeedSourceReader(name, config, self._ours, insist=insist, called=called)
-        raise UnknownNameError(f"source {name!r} is of a type that does not work yet: {config.type}")
-
-    @cached_property
-    def _ours(self) -> Ours:
-        """What must not come back to us in other people's feeds."""
-        settings = self.settings
-        return Ours(
-            public_url=settings.service.public_url,
-            authority=tag_authority(settings.site),
-            sources=tuple(settings.source),
-            site_host=host_of(settings.site.url),
-        )
+        return [source_reader(self.settings, name, insist=insist, called=called) for name in wanted]
 
     def turn(self, source: str) -> Lock:
         """What the threads of this process that read a source take turns by."""

@@ -13,7 +13,7 @@ from world import utc
 from syndicate.model import DeliveryState, Issue, IssueState
 from syndicate.pipeline.compose.timetable import set_schedules
 from syndicate.pipeline.members.subscribing import Wish, subscribe
-from syndicate.service import passes
+from syndicate.service import passes, sending
 from syndicate.service.status import read_status
 from syndicate.service.wiring import Services
 from syndicate.store.facts import failures
@@ -233,7 +233,7 @@ def test_confirmation_mails_that_do_not_leave_are_an_alarm(paper: Publisher) -> 
     assert read_status(desk.services).alarms == []
     desk.now += timedelta(hours=1)
     assert any("confirmation mails have been due for 1h" in alarm for alarm in read_status(desk.services).alarms)
-    passes.confirm_due(desk.services, stop=threading.Event())
+    sending.confirm_due(desk.services, stop=threading.Event())
     assert read_status(desk.services).alarms == []
 
 
@@ -243,7 +243,7 @@ def test_a_running_issue_has_its_pace(paper: Publisher) -> None:
     (issue,) = desk.tick("2026-11-22T07:30")
     assert read_status(desk.services).paces == []
     desk.now += timedelta(seconds=10)
-    passes.deliver_due(desk.services, stop=threading.Event())
+    sending.deliver_due(desk.services, stop=threading.Event())
     with desk.services.database.write() as session:
         row = session.exec(select(DeliveryRow)).all()[0]
         row.state, row.finished_at = DeliveryState.QUEUED, None

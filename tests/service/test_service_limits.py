@@ -22,7 +22,7 @@ from syndicate.errors import RelayError
 from syndicate.model import DeliveryState, IssueState, Rate
 from syndicate.pipeline.deliver.failover import FirstThatWorks
 from syndicate.pipeline.members.subscribing import Wish, subscribe
-from syndicate.service import passes
+from syndicate.service import passes, sending
 from syndicate.service.alarms import alarms
 from syndicate.service.limits import LimitStatus, limits_of
 from syndicate.service.run import Clock
@@ -52,7 +52,7 @@ class Office:
 
     def deliver(self, *, insist: bool = False) -> list[str]:
         told: list[str] = []
-        passes.deliver_due(self.services, stop=threading.Event(), insist=insist, tell=told.append)
+        sending.deliver_due(self.services, stop=threading.Event(), insist=insist, tell=told.append)
         return told
 
     def compose(self) -> None:
@@ -117,7 +117,7 @@ def test_confirmation_mails_go_through_the_first_relay_that_works(tmp_path: Path
     services = office.services
     wish = Wish(email="new@example.org", digest="morning")
     subscribe(services.database, services.settings, services.keyring, wish, now=NOW)
-    passes.confirm_due(services, stop=threading.Event())
+    sending.confirm_due(services, stop=threading.Event())
     assert len(server.sent_to("new@example.org")) == 1
     with services.database.read() as session:
         (row,) = session.execute(select(ConfirmationRow)).scalars()

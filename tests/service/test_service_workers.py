@@ -19,7 +19,7 @@ from syndicate.errors import RelayError
 from syndicate.io.smtp import SmtpSender
 from syndicate.io.smtp_connection import SmtpConnection
 from syndicate.service import worker as workers
-from syndicate.service.passes import deliver_due
+from syndicate.service.sending import deliver_due
 from syndicate.store.holders import DEAD_AFTER
 
 # At most four messages are marked for each connection when a process dies.

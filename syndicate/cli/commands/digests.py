@@ -16,7 +16,7 @@ from syndicate.cli.writing import writing
 from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
-    from syndicate.service.passes import Waiting
+    from syndicate.service.sending import Waiting
 
 DigestName = Annotated[str, typer.Argument(metavar="DIGEST", help="The digest's name in the configuration.")]
 
@@ -188,25 +188,25 @@ def deliver(
     """
     from syndicate.errors import StoreBusyError
     from syndicate.model import IssueState
-    from syndicate.service import passes
+    from syndicate.service import sending
     from syndicate.service.stopping import stop_on_signal
 
     call = invocation(ctx, as_json)
     wanted, tell = issues or [], call.output.note
     with call.services() as services, stop_on_signal() as stop:
-        open_issues = passes.what_waits(services, wanted)  # raises for a number that is none
+        open_issues = sending.what_waits(services, wanted)  # raises for a number that is none
         counts = [each.issue.counts for each in open_issues if each.issue.state is IssueState.RUNNING]
         total = sum(each.queued + each.deferred for each in counts)
-        confirmed = None if wanted else passes.confirm_due(services, stop=stop, tell=tell)
+        confirmed = None if wanted else sending.confirm_due(services, stop=stop, tell=tell)
         with call.output.progress("delivering", total) as advance:
-            result = passes.deliver_queued(services, stop=stop, issues=issues or None, progress=advance, tell=tell)
+            result = sending.deliver_queued(services, stop=stop, issues=issues or None, progress=advance, tell=tell)
         if result is None:
             lock = services.sending_lock()
             owner = lock.owner() if lock else "unknown"
             raise StoreBusyError(
                 f"process {owner} is sending from {services.database.label} already; it does this work"
             )
-        waiting = passes.what_waits(services, wanted)
+        waiting = sending.what_waits(services, wanted)
     confirmations = outcomes_document(confirmed)
     call.output.document(
         {
