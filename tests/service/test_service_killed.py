@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 from publisher import Publisher
+from running import PATIENCE
 from smtp_server import RecordingServer
+
+from syndicate.store.holders import DEAD_AFTER
 
 CONNECTIONS = 3
 READERS = 150
@@ -51,12 +54,13 @@ def kill_somewhere(paper: Publisher, server: RecordingServer, chance: random.Ran
 
 def settle(paper: Publisher) -> list[Any]:
     issues: list[Any] = []
-    for _ in range(30):
+    end = time.monotonic() + DEAD_AFTER.total_seconds() + PATIENCE  # only then is a killed process taken for dead
+    while time.monotonic() < end:
         paper.run("run", "--once")
         issues = paper.json("issues", "list")["issues"]
         if issues and all(issue["state"] == "finished" for issue in issues):
             break
-        time.sleep(0.5)
+        time.sleep(1)
     return issues
 
 
