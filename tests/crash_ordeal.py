@@ -33,6 +33,7 @@ from syndicate.store.tables import AttemptRow, DeliveryRow, HolderRow
 # What a connection may have marked: each open one leaves at most so many rows in doubt (contract of issue C).
 PER_CONNECTION = 4
 _PATIENCE = 120.0
+_LOOK_EVERY = 0.3
 # So many kills come at any moment, most of them before anything is sent.
 ANY_MOMENT = 0.1
 
@@ -106,6 +107,7 @@ class Ordeal:
             connections=self.connections,
         )
         self._stories = 0
+        self._resumes = False  # an issue was not finished when the processes were started
 
     def undergo(self, kills: int, *, stops: int = 0) -> Report:
         """So many kills, with so many stops among them; then what is left is sent in peace, and all is counted."""
@@ -126,7 +128,8 @@ class Ordeal:
         return self.report.kills < kills or (not self.report.kills_while_sending and self.report.kills < 4 * kills)
 
     def _commands(self) -> list[tuple[str, ...]]:
-        if self._unfinished():
+        self._resumes = self._unfinished()
+        if self._resumes:
             return [("deliver",), ("deliver",), ("run", "--once"), ("run",)]
         self._stories += 1
         self.publisher.article(f"story-{self._stories}", date=datetime.now(UTC) - timedelta(minutes=5))
@@ -156,11 +159,16 @@ class Ordeal:
         if self.chance.random() < ANY_MOMENT:
             time.sleep(self.chance.uniform(0, 3))
             return
-        before, end = self.sink.accepted, time.monotonic() + _PATIENCE
+        before, looked_at = self.sink.accepted, time.monotonic()
+        end = looked_at + _PATIENCE
         while self.sink.accepted == before:
             assert time.monotonic() < end, "nothing was sent"
             if processes[-1].poll() is not None:
                 return
+            if self._resumes and time.monotonic() - looked_at > _LOOK_EVERY:
+                looked_at = time.monotonic()
+                if not self._unfinished():  # all that was left stood in doubt: `run` settles it, and sends nothing
+                    return
             time.sleep(0.005)
         time.sleep(self.chance.uniform(0, 1.2))
 
