@@ -101,10 +101,10 @@ class Supply:
         ):
             self._ask(want)
 
-    def settle(self, *, keep: bool = False) -> None:
-        """Have everything written that is known, and unless ``keep``, the marks of what waits released."""
+    def settle(self) -> None:
+        """Have everything written that is known, and the marks of what waits released."""
         if self._asked is None:
-            put_back = [] if keep else self.take_back()
+            put_back = self.take_back()
             if self._results or put_back:
                 self._ask(0, put_back)
 
