@@ -8,6 +8,8 @@ from babel.lists import format_list
 
 from syndicate.config.sections import Site
 from syndicate.core.article.body import summarise
+from syndicate.core.article.markdown import render_markdown
+from syndicate.core.article.sanitise import sanitise
 from syndicate.core.article.text import cut_text
 from syndicate.core.render.article_text import mail_html, reading_text
 from syndicate.core.render.languages import direction, locale_of
@@ -57,6 +59,13 @@ def article_context(article: Article, language: str, site: Site, *, heading_leve
         "comments": content.comments,
         "comments_url": safe_url(content.comments_url),
     }
+
+
+def intro_context(markdown: str, site: Site) -> dict[str, Any] | None:
+    """An editor's words before the articles, as HTML and as text for reading; None when there are none."""
+    html = sanitise(render_markdown(markdown), site.url or None) if markdown.strip() else ""
+    text = reading_text(html)
+    return {"html": mail_html(html, heading_level=1), "text": text} if text else None
 
 
 def sections_of(articles: list[dict[str, Any]], more: str) -> list[dict[str, Any]]:

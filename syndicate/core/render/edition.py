@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from syndicate.config.sections import Digest, Site
 from syndicate.core.article.text import cut_text
-from syndicate.core.render.context import article_context, preheader_of, sections_of, site_context
+from syndicate.core.render.context import article_context, intro_context, preheader_of, sections_of, site_context
 from syndicate.core.render.graphemes import graphemes
 from syndicate.core.render.inline import inline_styles
 from syndicate.core.render.languages import direction
@@ -33,7 +33,8 @@ class EditionInput:
     """What an edition is made of: ``articles`` shown in full and ``headlines`` as titles, both in their final order.
 
     ``more`` is how many articles it does not show at all; ``date`` is the issue's day in ``zone`` (an IANA name);
-    ``words`` come from ``TemplateSet.words``.
+    ``words`` come from ``TemplateSet.words``. ``corrections``: articles that its readers have and that say something
+    else now. ``subject`` and ``intro`` (Markdown) are an editor's own; by default the digest's template makes one.
     """
 
     site: Site
@@ -46,6 +47,9 @@ class EditionInput:
     articles: tuple[Article, ...]
     headlines: tuple[Article, ...] = ()
     more: int = 0
+    corrections: tuple[Article, ...] = ()
+    subject: str = ""
+    intro: str = ""
     words: Mapping[str, str]
 
 
@@ -71,7 +75,7 @@ def render_edition(templates: TemplateSet, edition: EditionInput, nonce: str) ->
     render = edition_renderer(templates, edition, context, nonce)
     subject, page, text = template_names(edition)
     return RenderedEdition(
-        subject=one_line(render(subject), nonce) or edition.digest_title,
+        subject=one_line(edition.subject or render(subject), nonce) or edition.digest_title,
         html=_unharmed(inline_styles(render(page), page), nonce, page),
         text=finish_text(render(text), nonce),
         preheader=context["preheader"],
@@ -152,6 +156,8 @@ def edition_context(edition: EditionInput, nonce: str) -> dict[str, Any]:
         "sections": sections_of(articles, edition.words.get("more", "")) if articles else [],
         "headlines": headlines,
         "more": edition.more,
+        "corrections": shown(edition.corrections),
+        "intro": intro_context(edition.intro, edition.site),
         "heading_level": level,
         "preheader": preheader_of(articles or headlines, headlines if articles else []),
         "words": dict(edition.words),

@@ -14,8 +14,9 @@ from syndicate.model import Issue, IssueState
 from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
 from syndicate.pipeline.compose.planning import Plan, PlannedEdition, plan_issue
 from syndicate.store.articles import number_due
+from syndicate.store.corrections import owe_corrections
 from syndicate.store.engine import Database
-from syndicate.store.freeze import FrozenEdition, freeze, hold_readers, pass_over
+from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers, pass_over
 from syndicate.store.issues import find_period, get_issue, skip
 
 # PostgreSQL refuses a freeze during which somebody changed a subscription that it moves. The second attempt keeps
@@ -54,6 +55,8 @@ def compose(
     """
     run = _Run(renderer, digest_name, period, None if frequencies is None else tuple(frequencies), now)
     database.repeat(lambda session: number_due(session, now))
+    if renderer.settings.named_digest(digest_name).corrections == "note":
+        database.repeat(lambda session: owe_corrections(session, digest_name, now))
     with database.read() as session:
         plan = run.plan(session)
     run.render(plan.editions)
@@ -108,7 +111,7 @@ class _Run:
 
     def freeze(self, session: Session, *, keep_empty: bool, may_render: bool) -> Issue | None:
         existing = find_period(session, self.digest, self.period)
-        if existing is not None and existing.state is not IssueState.SKIPPED:
+        if existing is not None and (existing.state is not IssueState.SKIPPED or existing.recipients):
             return existing
         plan = self.plan(session)
         missing = [e for e in plan.editions if not self.renderer.has(self.digest, e, period=self.period)]
@@ -137,17 +140,25 @@ class _Run:
                     key=edition.key,
                     language=edition.language,
                     subject=finished.subject,
-                    articles=[
-                        *({"id": a.id, "version": a.version, "role": "full"} for a in edition.articles),
-                        *({"id": a.id, "version": a.version, "role": "headline"} for a in edition.headlines),
-                    ],
+                    articles=edition.shown,
+                    plan=edition.plan,
                     message=finished.message,
                     cohorts=edition.cohorts,
                 )
                 for edition, finished in rendered
             ],
             now=self.now,
+            hold=self._hold(),
+            made_with=self.renderer.made_with,
         )
+
+    def _hold(self) -> Hold | None:
+        digest = self.renderer.settings.named_digest(self.digest)
+        if digest.approval == "none":
+            return None
+        if digest.approval_deadline is None:
+            return Hold()
+        return Hold(deadline_at=self.now + digest.approval_deadline, action=digest.approval_default)
 
     def _finished(self, edition: PlannedEdition) -> FinishedEdition:
         return self.renderer.render(self.digest, edition, period=self.period, now=self.now)

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syndicate.config import Settings
+from syndicate.core.editing import Edits
 from syndicate.core.message.digest_message import MessageHeaders, build_message
 from syndicate.core.message.headers import parse_mailbox
+from syndicate.core.personal import Personal
 from syndicate.core.render.edition import EditionInput, RenderedEdition, render_edition
 from syndicate.core.render.languages import with_region
 from syndicate.core.render.slots import CODES, fill_markers
@@ -64,8 +66,23 @@ class EditionRenderer:
         """Render an edition for an editor's eyes: its subject begins with ``[test]``."""
         return self._render(digest_name, edition, "test", now, prefix="[test] ")
 
+    def render_edited(
+        self, digest_name: str, edition: PlannedEdition, *, period: str, now: datetime, edits: Edits, test: bool = False
+    ) -> FinishedEdition:
+        """Render an edition with an editor's subject and intro; its articles are laid out already. Keeps nothing."""
+        prefix = "[test] " if test else ""
+        return self._render(digest_name, edition, period, now, prefix=prefix, subject=edits.subject, intro=edits.intro)
+
     def _render(
-        self, digest_name: str, edition: PlannedEdition, period: str, now: datetime, *, prefix: str = ""
+        self,
+        digest_name: str,
+        edition: PlannedEdition,
+        period: str,
+        now: datetime,
+        *,
+        prefix: str = "",
+        subject: str = "",
+        intro: str = "",
     ) -> FinishedEdition:
         settings = self.settings
         digest = settings.named_digest(digest_name)
@@ -83,6 +100,9 @@ class EditionRenderer:
                 articles=edition.articles,
                 headlines=edition.headlines,
                 more=edition.more,
+                corrections=edition.corrections,
+                subject=subject,
+                intro=intro,
                 words=self._templates.words(edition.language, settings.site.language),
             ),
             self._nonce(digest_name, period, edition.key),
@@ -102,8 +122,13 @@ class EditionRenderer:
                 unsubscribe=settings.privacy.unsubscribe_header,
             ),
         )
-        subject = fill_markers(rendered.subject, rendered.nonce, dict.fromkeys(CODES, ""))
-        return FinishedEdition(subject=subject, rendered=rendered, message=message)
+        plain = fill_markers(rendered.subject, rendered.nonce, dict.fromkeys(CODES, ""))
+        return FinishedEdition(subject=plain, rendered=rendered, message=message)
+
+    @property
+    def made_with(self) -> dict[str, str | None]:
+        """Where links lead and which key signs them now: see ``core/personal.py``."""
+        return Personal.of(self.settings).document(self._keyring)
 
     def _nonce(self, digest_name: str, period: str, key: str) -> str:
         # Keyed, so that nobody who writes an article can know it; the same again for the same edition.
