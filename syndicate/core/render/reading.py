@@ -79,7 +79,7 @@ class _Reader:
         start = element.get("start", "1")
         number = int(start) if ordered and start.isdecimal() and len(start) < 4 else 1  # noqa: PLR2004 - digits
         items: list[str] = []
-        for child in element:
+        for child in element.iterchildren(etree.Element):
             mark = f"{number}. " if ordered else "- "
             lines = "\n".join(self.blocks(child)).split("\n")
             if any(lines):
