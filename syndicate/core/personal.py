@@ -61,12 +61,16 @@ def slot_values(
     keyring: Keyring,
     *,
     issue_id: int,
+    edition_id: int = 0,
     subscriber_id: int,
     subscription_id: int,
     email: str,
     name: str,
 ) -> dict[str, str]:
-    """The value of every slot for one reader and one issue."""
+    """The value of every slot for one reader and one issue.
+
+    Without an issue (a preview) the address on the web is that of the list of issues.
+    """
     leave, by_mail = sign_for_both(keyring, Purpose.UNSUBSCRIBE, subscription_id)
     if personal.return_path is not None:
         mailto = f"mailto:{tagged_address(personal.return_path, by_mail)}?subject=unsubscribe"
@@ -77,6 +81,12 @@ def slot_values(
         "recipient.email": email,
         "unsubscribe_url": unsubscribe_url(personal.public_url, leave),
         "preferences_url": preferences_url(personal.public_url, sign(keyring, Purpose.PREFERENCES, subscription_id)),
+        "web_url": _web_url(personal.public_url, issue_id, edition_id),
         "unsubscribe_mailto": mailto,
         "message_id": f"{message_id_token(keyring, issue_id, subscriber_id)}@{personal.message_domain}",
     }
+
+
+def _web_url(public_url: str, issue_id: int, edition_id: int) -> str:
+    root = f"{public_url.rstrip('/')}/issues/"
+    return f"{root}{issue_id}/{edition_id}" if edition_id else f"{root}{issue_id or ''}"

@@ -31,6 +31,7 @@ class Envelopes:
             self._personal,
             self._keyring,
             issue_id=task.issue_id,
+            edition_id=task.edition_id,
             subscriber_id=task.subscriber_id,
             subscription_id=task.subscription_id,
             email=task.email,

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from syndicate.core.article.nesting import NestingError
 from syndicate.core.editing import MAX_INTRO, MAX_SUBJECT, Change, Edits, changed
-from syndicate.core.render.context import intro_context
+from syndicate.core.render.context import intro_html
 from syndicate.errors import UnknownNameError, UsageError
 from syndicate.model import Issue
 from syndicate.pipeline.compose.editing.laying_out import Remade, rewrite_issue
@@ -98,7 +98,7 @@ def _check(wish: Wish, renderer: EditionRenderer) -> None:
         if len(wish.intro) > MAX_INTRO:
             raise UsageError(f"the intro has {len(wish.intro)} characters; at most {MAX_INTRO} fit")
         try:
-            intro_context(wish.intro, renderer.settings.site)
+            intro_html(wish.intro, renderer.settings.site)
         except NestingError as error:
             raise UsageError(f"the intro cannot be shown: {error}") from error
     both = set(wish.pin) & set(wish.drop)
