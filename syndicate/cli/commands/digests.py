@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syndicate.cli.drafts import draft_line
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line
+from syndicate.cli.drafts import draft_line
 from syndicate.cli.output import shown
 from syndicate.cli.writing import write_out
 from syndicate.errors import UsageError

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syndicate.cli import drafts
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, issue_sum, pace_line, reason_line, state_word
+from syndicate.cli.drafts import draft_line, edits_line, event_line
+from syndicate.cli.drafts import register as register_drafts
 
 if TYPE_CHECKING:
     from syndicate.model import Issue
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
     group.command("cancel", epilog=example("syndicate issues cancel 7"))(cancel)
     group.command("resolve", epilog=example("syndicate issues resolve 7 --as resend"))(resolve)
     group.command("retry", epilog=example("syndicate issues retry 7", "syndicate issues retry 7 --class block"))(retry)
-    drafts.register(group)
+    register_drafts(group)
     app.add_typer(group, name="issues")
 
 
@@ -129,11 +130,11 @@ def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> 
             ],
         )
     if made.edits.any:
-        call.output.text(drafts.edits_line(made.edits))
+        call.output.text(edits_line(made.edits))
     for event in made.events:
-        call.output.text(drafts.event_line(event))
+        call.output.text(event_line(event))
     if issue.state.value == "draft":
-        call.output.text(drafts.draft_line(issue))
+        call.output.text(draft_line(issue))
     if not issue.balanced:
         raise typer.Exit(1)
 

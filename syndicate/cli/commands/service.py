@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syndicate.cli.drafts import draft_line
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line, pace_line
+from syndicate.cli.drafts import draft_line
 from syndicate.cli.output import shown
 
 if TYPE_CHECKING:
