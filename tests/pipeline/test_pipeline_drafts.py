@@ -203,7 +203,7 @@ def test_a_wish_that_cannot_be_is_refused_and_changes_nothing(world: World) -> N
     world.subscriber(ADA)
     published(world, "a")
     world.compose()
-    with pytest.raises(UnknownNameError, match="issue 1 has no article https://courier.example/zzz"):
+    with pytest.raises(UnknownNameError, match=r"issue 1 has no article https://courier\.example/zzz"):
         edit(world, pin=[url("zzz")])
     with pytest.raises(UsageError, match="both pinned and dropped"):
         edit(world, pin=[url("a")], drop=[url("a")])
@@ -395,7 +395,7 @@ def test_a_preview_and_a_test_of_a_draft_are_as_edited_and_touch_nothing(world: 
     made = editing.preview_issue(*tools, 1, email=ADA, now=world.now)
     assert (made.subject, made.articles) == ("Only b", ["Story b"])
     assert b"ada@example.org" in made.message
-    with pytest.raises(UnknownNameError, match="issue 1 has nothing for bo@example.org"):
+    with pytest.raises(UnknownNameError, match=r"issue 1 has nothing for bo@example\.org"):
         editing.preview_issue(*tools, 1, email=BO, now=world.now)
     before = standing(world), world.counts(1)
     envelope, subject = editing.test_envelope(*tools, 1, to="editor@courier.example", now=world.now)
