@@ -39,6 +39,7 @@ VALUES = {
     "recipient.email": "zoe@reader.example",
     "unsubscribe_url": LINK,
     "preferences_url": "https://news.courier.example/preferences/p1.AbCdEf?a=1&b=2",
+    "web_url": "https://news.courier.example/issues/12/34",
     "unsubscribe_mailto": "mailto:bounces+u-abcdefghijklmnopqrstuvwxyz234567@courier.example?subject=unsubscribe",
     "message_id": "12.abcdefghij@courier.example",
 }

@@ -36,18 +36,22 @@ def slot_values(
     keyring: Keyring,
     *,
     issue_id: int,
+    edition_id: int = 0,
     subscriber_id: int,
     subscription_id: int,
     email: str,
     name: str,
 ) -> dict[str, str]:
-    """The value of every slot for one reader and one issue."""
+    """The value of every slot for one reader and one issue.
+
+    Without an issue (a preview) the address on the web is that of the list of issues.
+    """
     tokens = token_maker(keyring)(issue_id, subscriber_id, subscription_id)
-    return values_with(personal, tokens, email=email, name=name)
+    return values_with(personal, tokens, web_url=web_url(personal, issue_id, edition_id), email=email, name=name)
 
 
-def values_with(personal: Personal, tokens: DeliveryTokens, *, email: str, name: str) -> dict[str, str]:
-    """The value of every slot, from a delivery's tokens."""
+def values_with(personal: Personal, tokens: DeliveryTokens, *, web_url: str, email: str, name: str) -> dict[str, str]:
+    """The value of every slot, from a delivery's tokens and its edition's address on the web."""
     by_mail = tokens.unsubscribe_by_mail.decode()
     if personal.return_path is not None:
         mailto = f"mailto:{tagged_address(personal.return_path, by_mail)}?subject=unsubscribe"
@@ -58,9 +62,16 @@ def values_with(personal: Personal, tokens: DeliveryTokens, *, email: str, name:
         "recipient.email": email,
         "unsubscribe_url": unsubscribe_url(personal.public_url, tokens.unsubscribe.decode()),
         "preferences_url": preferences_url(personal.public_url, tokens.preferences.decode()),
+        "web_url": web_url,
         "unsubscribe_mailto": mailto,
         "message_id": f"{tokens.message_id.decode()}@{personal.message_domain}",
     }
+
+
+def web_url(personal: Personal, issue_id: int, edition_id: int) -> str:
+    """Where an edition is shown in the web archive."""
+    root = f"{personal.public_url.rstrip('/')}/issues/"
+    return f"{root}{issue_id}/{edition_id}" if edition_id else f"{root}{issue_id or ''}"
 
 
 def return_path(personal: Personal, tokens: DeliveryTokens) -> str:

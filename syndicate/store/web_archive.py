@@ -48,8 +48,10 @@ def shown_issues(
     ]
 
 
-def shown_message(session: Session, digests: Sequence[str], issue_id: int, language: str) -> bytes | None:
-    """Read the message (with slots) of the edition that most readers got; None when there is none to be shown.
+def shown_message(
+    session: Session, digests: Sequence[str], issue_id: int, language: str, edition_id: int | None = None
+) -> bytes | None:
+    """Read the message (with slots) of one edition, or of that most readers got; None when there is none to be shown.
 
     Of several with as many readers, the one in ``language`` comes first.
     """
@@ -65,5 +67,7 @@ def shown_message(session: Session, digests: Sequence[str], issue_id: int, langu
         .order_by(_editions.c.recipients.desc(), _editions.c.language != language, _editions.c.id)
         .limit(1)
     )
+    if edition_id is not None:
+        query = query.where(_editions.c.id == edition_id)
     found: bytes | None = session.connection().execute(query).scalar_one_or_none()
     return found

@@ -43,6 +43,7 @@ class IssuePages:
             Route("/issues", self.to_list, methods=["GET"]),
             Route("/issues/", self.issues, methods=["GET"]),
             Route("/issues/{number}", self.issue, methods=["GET"]),
+            Route("/issues/{number}/{edition}", self.issue, methods=["GET"]),
         ]
 
     def to_list(self, _request: Request) -> Response:
@@ -58,12 +59,18 @@ class IssuePages:
         return self._pages.render("issues", public=True, feeds=self._feeds.listed(issues=True), **values)
 
     def issue(self, request: Request) -> Response:
-        """One issue as the edition that most readers got shows it; 404 for what is not public or not kept any more."""
+        """One issue as an edition shows it, by default that which most readers got.
+
+        404 for what is not public or not kept any more.
+        """
         number = _number(request.path_params["number"])
-        if number is None:
+        wanted = request.path_params.get("edition")
+        edition = _number(wanted)
+        if number is None or (wanted is not None and edition is None):
             raise HTTPException(404)
         with self._services.database.read() as session:
-            message = shown_message(session, self._digests, number, self._services.settings.site.language)
+            language = self._services.settings.site.language
+            message = shown_message(session, self._digests, number, language, edition)
         if message is None:
             raise HTTPException(404)
         links = alternate_links(self._services.settings)

@@ -222,6 +222,8 @@ def test_the_nonce_is_read_from_the_message() -> None:
 GOLDEN_CASES: dict[str, dict[str, Any]] = {
     "english": {},
     "arabic": {"language": "ar", "digest_title": "رسائل المرفأ", "site": SITE.model_copy(update={"language": "ar"})},
+    "brief": {"digest": Digest(template="brief")},
+    "letter": {"digest": Digest(template="plain-letter"), "language": "de", "digest_title": "Morgenpost"},
     "japanese": {
         "language": "ja",
         "digest_title": "港の便り",

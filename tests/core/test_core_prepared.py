@@ -14,7 +14,7 @@ from syndicate.core.message.digest_message import MessageHeaders, build_message
 from syndicate.core.message.headers import Mailbox
 from syndicate.core.message.prepared import PreparedMessage
 from syndicate.core.message.template import MessageTemplate
-from syndicate.core.personal import Personal, return_path, slot_values
+from syndicate.core.personal import Personal, return_path, slot_values, web_url
 from syndicate.core.render.edition import RenderedEdition
 from syndicate.core.render.slots import marker
 from syndicate.errors import AddressError, HeaderError
@@ -68,7 +68,8 @@ def with_slots_everywhere() -> bytes:
     """A message whose subject, too, holds a name and a link; markers side by side and at the ends of lines."""
     name, leave = marker("recipient.name", NONCE, "frïend"), marker("unsubscribe_url", NONCE)
     prefer, email = marker("preferences_url", NONCE), marker("recipient.email", NONCE)
-    text = f"{name}{leave}{prefer}\n{leave}\n{email}, {prefer}.\n" + "x" * 70 + leave
+    web = marker("web_url", NONCE)
+    text = f"{name}{leave}{prefer}\n{leave}\n{email}, {prefer}.\n" + "x" * 70 + leave + web
     return blob_of(
         RenderedEdition(
             subject=f"For {name}: {leave}",
@@ -97,11 +98,12 @@ def test_it_makes_what_the_general_way_makes(
 ) -> None:
     make = token_maker(keyring)
     template = MessageTemplate(blob)
-    prepared = PreparedMessage(template, personal, make(0, 0, 0))
+    prepared = PreparedMessage(template, personal, make(0, 0, 0), web_url=web_url(personal, issue, 7))
     values = slot_values(
         personal,
         keyring,
         issue_id=issue,
+        edition_id=7,
         subscriber_id=subscriber,
         subscription_id=subscription,
         email=email,

@@ -35,8 +35,8 @@ MISUSES = [
     ("{% set unsubscribe_url = 1 %}", 1, "cannot be given to something else"),
     ("{% for recipient in articles %}{% endfor %}", 1, "cannot be given to something else"),
     ("{% macro m(preferences_url) %}{% endmacro %}", 1, "cannot be given to something else"),
-    ("\n{{ web_url }}", 2, "later version"),
-    ("{{ personal_feed_url }}", 1, "later version"),
+    ("\n{{ personal_feed_url }}", 2, "later version"),
+    ("{{ web_url | upper }}", 1, "can only be printed"),
     (
         "{% macro m(x) %}{% if x %}y{% endif %}{% endmacro %}\n{{ m(unsubscribe_url) }}",
         1,

@@ -31,8 +31,8 @@ def test_every_problem_is_named_once_with_its_place() -> None:
         ("templates/digest/digest.txt", "line 2", "recipient can only be printed, because "),
         ("templates/digest/digest.txt", "line 3", "unsubscribe_url can only be printed, bec"[:39]),
         ("templates/digest/other.html", "line 3", "Encountered unknown tag 'endif'."),
-        ("templates/digest/macros.html", "line 15", "'dict object' has no attribute 'day'"),
-        ("config.toml", "digest.evening.subject", "'dict object' has no attribute 'headline'"[:39]),
+        ("templates/digest/macros.html", "line 16", "'article object' has no attribute 'day'"),
+        ("config.toml", "digest.evening.subject", "'article object' has no attribute 'headline'"[:39]),
         ("templates/mails/confirm.html", "line 1", "'nonsense' is undefined"),
     ]
 

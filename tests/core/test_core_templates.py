@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from mail_samples import TEMPLATES, rendered, shipped_templates, texts
 
-from syndicate.core.render.languages import direction, fallback_chain, language_name
+from syndicate.core.render.languages import direction, fallback_chain, language_name, locale_of
 from syndicate.core.render.templates import TemplateSet
 from syndicate.core.render.web_addresses import mail_image, safe_url
-from syndicate.core.render.words import beneath, read_catalogues, words_for
+from syndicate.core.render.words import Word, beneath, read_catalogues, words_for
 from syndicate.errors import TemplateError
 
 PLACE = re.compile(r"\{\w+\}")
@@ -96,6 +96,35 @@ def test_small_filters() -> None:
     assert render("{{ 'a👍🏽b' | truncate_text(3) }}{{ none_value }}", none_value=None) == "a…"
     assert render("{{ 'By {names} {x}' | put(names='{x}') }}") == "By {x} {x}"
     assert render("{{ '港の便り' | underline }}") == "港の便り\n--------"
+    assert render("{{ 1234.5 | number }} {{ 2.345 | number(1) }}", "de") == "1.234,5 2,3"
+    assert render("{{ '<p>a <a href=\"https://x.example/\">b</a></p>' | text(first=4) }}") == (
+        "a b [4]\n\n[4] https://x.example/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "said"),
+    [
+        ("en", 1, "One story"),
+        ("en", 1200, "1,200 stories"),
+        ("de", 1200, "1.200 Artikel"),
+        ("fr", 0, "0 article"),
+        ("ar", 2, "مقالان"),
+        ("ar", 3, "3 مقالات"),
+        ("ar", 11, "11 مقالًا"),
+        ("he", 2, "שתי כתבות"),
+        ("ja", 1, "記事 1 本"),
+    ],
+)
+def test_numbers_choose_their_form(language: str, count: int, said: str) -> None:
+    words = shipped_templates().words(language)
+    assert render("{{ words.stories | put(count=count) }}", language, words=words, count=count) == said
+
+
+def test_a_form_that_is_missing_is_the_other_one_and_a_number_is_needed() -> None:
+    assert render("{{ {'other': '{count} things'} | put(count=1) }}") == "1 things"
+    with pytest.raises(TemplateError, match="must be a whole number"):
+        render("{{ {'other': '{count} things'} | put(count='x') }}")
 
 
 def test_html_is_escaped_and_text_is_not() -> None:
@@ -144,8 +173,21 @@ def test_every_language_has_every_word() -> None:
     assert sorted(catalogues) == LANGUAGES == sorted(path.stem for path in (TEMPLATES / "words").iterdir())
     for tag, words in catalogues.items():
         assert words.keys() == catalogues["en"].keys(), tag
-        for key, text in words.items():
-            assert set(PLACE.findall(text)) == set(PLACE.findall(catalogues["en"][key])), (tag, key)
+        for key, word in words.items():
+            english = catalogues["en"][key]
+            assert places(word) == places(english), (tag, key)
+            assert isinstance(word, str) == isinstance(english, str), (tag, key)
+            if not isinstance(word, str):  # one form for each kind of number that the language has, and no other
+                assert word.keys() == locale_of(tag).plural_form.tags | {"other"}, (tag, key)
+
+
+def places(word: Word) -> set[str]:
+    """The places in braces; a form for one or two may say the number in a word."""
+    if isinstance(word, str):
+        return set(PLACE.findall(word))
+    used = {form: set(PLACE.findall(text)) for form, text in word.items()}
+    assert all(found <= used["other"] for found in used.values())
+    return used["other"]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +226,16 @@ def test_own_words_fall_back_to_the_shipped_ones_of_their_language_word_by_word(
     assert beneath("digest/digest.html") is None
 
 
-@pytest.mark.parametrize(("text", "said"), [("a = ", "no valid TOML"), ("a = 1", "a must be a text")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = ", "no valid TOML"),
+        ("a = 1", "a must be a text"),
+        ('a = { one = "x" }', 'a needs a form "other"'),
+        ('a = { other = "x", several = "y" }', "a.several must be a text, and one of zero, one"),
+        ("a = { other = 1 }", "a.other must be a text"),
+    ],
+)
 def test_broken_words_are_named(text: str, said: str) -> None:
     with pytest.raises(TemplateError, match=said) as caught:
         TemplateSet({"words/xx.toml": text})

@@ -11,6 +11,7 @@ import unicodedata
 from syndicate.core.render.graphemes import graphemes
 
 ELLIPSIS = "…"
+_ABBREVIATION = 3  # letters: "Mr.", "No.", "z.B."; a sentence that ends with so short a word only becomes two
 
 # Outside XML's Char production; DEL and C1, which no text means; noncharacters; a byte order mark inside a text. All
 # below U+10000: one character beyond would make the expressions ten times slower.
@@ -68,6 +69,18 @@ def cut_text(text: str, limit: int) -> str:
     space = text.rfind(" ", room // 2, room + 1)
     cut = space if space > 0 else max(boundary for boundary in boundaries if boundary <= room)
     return text[:cut].rstrip(" ,;:–—-、，") + ELLIPSIS  # noqa: RUF001 - dashes and CJK commas are meant
+
+
+def first_sentence(text: str, limit: int) -> str:
+    """Give the first sentence of one line of text, shortened to ``limit`` characters if it is longer.
+
+    What looks like an abbreviation (a single letter, "No.", a number) ends no sentence.
+    """
+    for match in _SENTENCE_END.finditer(text, 0, limit + 1):
+        before = text[: match.start()].rsplit(" ", 1)[-1]
+        if match[0][0] != "." or len(before) > _ABBREVIATION or match.end() >= len(text):
+            return text[: match.end()] if match.end() <= limit else cut_text(text, limit)
+    return cut_text(text, limit)
 
 
 def _boundaries(text: str, limit: int) -> set[int]:

@@ -36,14 +36,17 @@ _Part: TypeAlias = bytes | _Cut | ReaderPiece
 class PreparedMessage:
     """Makes what ``MessageTemplate.fill`` makes of ``values_with``, ten times as quickly."""
 
-    def __init__(self, template: MessageTemplate, personal: Personal, specimen: DeliveryTokens) -> None:
+    def __init__(
+        self, template: MessageTemplate, personal: Personal, specimen: DeliveryTokens, *, web_url: str
+    ) -> None:
         """``specimen``: the tokens of any delivery; those of others have the same lengths and kinds of letters.
 
         Raises AddressError and HeaderError for settings that fit into no message.
         """
         self._personal = personal
         self._mixed = False  # a piece needs both what the reader is called and what was signed: a subject may
-        values = values_with(personal, specimen, email="reader@courier.example", name="")
+        self._web_url = web_url
+        values = values_with(personal, specimen, web_url=web_url, email="reader@courier.example", name="")
         parts: list[_Part] = []
         for piece in template.pieces:
             if isinstance(piece, bytes) or piece.slots & OF_READER:
@@ -78,7 +81,7 @@ class PreparedMessage:
         if self._pieces:
             values = {"recipient.name": name, "recipient.email": email}
             if self._mixed:
-                values = values_with(self._personal, tokens, email=email, name=name)
+                values = values_with(self._personal, tokens, web_url=self._web_url, email=email, name=name)
             for place, piece in self._pieces:
                 parts[place] = _to(values) if piece.make is to_field else piece.fill(values)
         return b"".join(parts)

@@ -1,4 +1,4 @@
-"""An article's cleaned HTML made fit for a mail, and as text for reading. It was sanitised when it was ingested."""
+"""An article's cleaned HTML made fit for a mail. It was sanitised when it was ingested."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from markupsafe import Markup
 
 from syndicate.core.render.web_addresses import mail_image, safe_url
 
-_BLOCKS = frozenset({"blockquote", "caption", "dd", "div", "dl", "dt", "figcaption", "figure", "hr", "li", "ol", "p"})
-_BLOCKS |= {"pre", "table", "td", "th", "tr", "ul", "h1", "h2", "h3", "h4", "h5", "h6"}
 _DEEPEST = 6
+COLUMN = 518  # pixels: what a picture may take of the column of 600
 
 
 def mail_html(html: str, *, heading_level: int) -> Markup:
@@ -38,16 +37,6 @@ def mail_html(html: str, *, heading_level: int) -> Markup:
     return Markup(inner)  # noqa: S704 - sanitised at ingest, serialised by lxml
 
 
-def reading_text(html: str) -> str:
-    """Paragraphs divided by blank lines, list items with a dash, links followed by their address in angle brackets."""
-    if not html.strip():
-        return ""
-    pieces: list[str] = []
-    _write(_parsed(html), pieces)
-    paragraphs = (" ".join(paragraph.split()) for paragraph in "".join(pieces).split("\n\n"))
-    return re.sub(r"(?m)^(- .*)\n\n(?=- )", r"\1\n", "\n\n".join(paragraph for paragraph in paragraphs if paragraph))
-
-
 def _parsed(html: str) -> lxml.html.HtmlElement:
     return lxml.html.fragment_fromstring(html, create_parent="div")
 
@@ -60,25 +49,15 @@ def _mail_image(image: lxml.html.HtmlElement) -> None:
     image.set("src", source)
     image.set("alt", image.get("alt") or "")
     image.set("style", "display:block;max-width:100%;height:auto;border:0")
+    width, height = (_pixels(image.attrib.pop(name, None)) for name in ("width", "height"))
+    if width:
+        image.set("width", str(min(width, COLUMN)))
+        if height:
+            image.set("height", str(max(round(height * min(width, COLUMN) / width), 1)))
     for name in ("srcset", "sizes", "loading"):
         image.attrib.pop(name, None)
 
 
-def _write(element: etree._Element, pieces: list[str]) -> None:
-    tag = element.tag if isinstance(element.tag, str) else ""
-    if tag in _BLOCKS:
-        pieces.append("\n\n- " if tag == "li" else "\n\n")
-    elif tag == "br":
-        pieces.append(" ")
-    elif tag == "img":
-        pieces.append(f" [{element.get('alt')}] " if element.get("alt") and mail_image(element.get("src")) else "")
-    if tag:
-        pieces.append((element.text or "").replace("\n", " "))
-        for child in element:
-            _write(child, pieces)
-    href = safe_url(element.get("href")) if tag == "a" else ""
-    if href and str(element.xpath("string()")).strip() != href:
-        pieces.append(f" <{href}>")
-    if tag in _BLOCKS:
-        pieces.append("\n\n")
-    pieces.append((element.tail or "").replace("\n", " "))
+def _pixels(value: str | None) -> int:
+    text = (value or "").strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else 0  # noqa: PLR2004 - digits

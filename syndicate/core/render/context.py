@@ -8,13 +8,41 @@ from babel.lists import format_list
 
 from syndicate.config.sections import Site
 from syndicate.core.article.body import summarise
-from syndicate.core.article.text import cut_text
-from syndicate.core.render.article_text import mail_html, reading_text
+from syndicate.core.article.text import cut_text, first_sentence
+from syndicate.core.render.article_text import mail_html
 from syndicate.core.render.languages import direction, locale_of
+from syndicate.core.render.reading import reading_text
 from syndicate.core.render.web_addresses import mail_image, safe_url
 from syndicate.model import Article
 
 PREHEADER = 130  # what inboxes show beside the subject, at most
+# Beyond these nobody reads on in a mail; the article itself has the rest.
+TITLE = 200
+NAMES = 160
+SUMMARY = 1_000
+SENTENCE = 160
+
+
+class _ArticleValues(dict[str, Any]):
+    """An article's values; its whole text is made when a template asks for it, which few do."""
+
+    def __init__(self, values: dict[str, Any], html: str, heading_level: int) -> None:
+        super().__init__(values)
+        self._html = html
+        self._heading_level = heading_level
+
+    def __missing__(self, key: str) -> Any:
+        if key == "html":
+            self[key] = mail_html(self._html, heading_level=self._heading_level)
+        elif key == "text":
+            self[key] = reading_text(self._html)
+        else:
+            raise KeyError(key)
+        return self[key]
+
+
+# What an author reads of a misspelt field: "'article object' has no attribute 'headline'".
+_ArticleValues.__name__, _ArticleValues.__module__ = "article", "builtins"
 
 
 def site_context(site: Site) -> dict[str, str]:
@@ -28,22 +56,29 @@ def site_context(site: Site) -> dict[str, str]:
     }
 
 
-def article_context(article: Article, language: str, site: Site, *, heading_level: int) -> dict[str, Any]:
+def article_context(
+    article: Article, language: str, site: Site, *, heading_level: int, number: int = 1, summary_limit: int = SUMMARY
+) -> dict[str, Any]:
     """One article; ``language`` is the edition's, for names. ``publisher`` is empty where it is the site itself.
 
-    An article that does not say its language is in the site's, whatever the edition's may be.
+    An article that does not say its language is in the site's, whatever the edition's may be. ``number`` is its place
+    in the mail, from 1; ``summary_limit`` counts characters.
     """
     content = article.content
     own = content.language or site.language
-    return {
-        "title": content.title,
+    summary = content.summary or summarise(content.html)
+    names = str(format_list(list(content.authors), locale=locale_of(language))) if content.authors else ""
+    values = {
+        "number": number,
+        "title": cut_text(content.title, TITLE),
         "url": safe_url(content.url),
-        "summary": content.summary or summarise(content.html),
-        "html": mail_html(content.html, heading_level=heading_level),
-        "text": reading_text(content.html),
+        "summary": cut_text(summary, min(summary_limit, SUMMARY)),
+        "sentence": first_sentence(summary, min(summary_limit, SENTENCE)),
         "authors": list(content.authors),
-        "author": str(format_list(list(content.authors), locale=locale_of(language))) if content.authors else "",
-        "publisher": content.publisher if content.publisher not in {site.title, site.publisher, None} else "",
+        "author": cut_text(names, NAMES),
+        "publisher": cut_text(content.publisher, NAMES)
+        if content.publisher and content.publisher not in {site.title, site.publisher}
+        else "",
         "category": content.category or "",
         "tags": list(content.tags),
         "language": own,
@@ -52,11 +87,12 @@ def article_context(article: Article, language: str, site: Site, *, heading_leve
         "updated": article.updated_at,
         "kind": content.kind.value,
         "image": mail_image(content.image),
-        "image_alt": content.image_alt,
+        "image_alt": cut_text(content.image_alt, SUMMARY),
         "pinned": content.pinned,
         "comments": content.comments,
         "comments_url": safe_url(content.comments_url),
     }
+    return _ArticleValues(values, content.html, heading_level)
 
 
 def sections_of(articles: list[dict[str, Any]], more: str) -> list[dict[str, Any]]:
@@ -73,10 +109,12 @@ def sections_of(articles: list[dict[str, Any]], more: str) -> list[dict[str, Any
     if len(groups) == 1:
         return [{"title": "", "articles": articles}]
     rest = groups.pop("", [])
-    sections = [
-        {"title": titles[key][:1].upper() + titles[key][1:], "articles": group} for key, group in groups.items()
-    ]
+    sections = [{"title": cut_text(_capital(titles[key]), NAMES), "articles": group} for key, group in groups.items()]
     return [*sections, {"title": more, "articles": rest}] if rest else sections
+
+
+def _capital(title: str) -> str:
+    return title[:1].upper() + title[1:]
 
 
 def preheader_of(articles: list[dict[str, Any]], headlines: list[dict[str, Any]]) -> str:

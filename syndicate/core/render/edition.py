@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo
 
 from syndicate.config.sections import Digest, Site
 from syndicate.core.article.text import cut_text
-from syndicate.core.render.context import article_context, preheader_of, sections_of, site_context
+from syndicate.core.render.context import SUMMARY, article_context, preheader_of, sections_of, site_context
 from syndicate.core.render.graphemes import graphemes
 from syndicate.core.render.inline import inline_styles
 from syndicate.core.render.languages import direction
 from syndicate.core.render.slots import URL_SLOTS, Slot, altered_marker, check_nonce, marker_pattern
 from syndicate.core.render.templates import TemplateSet
 from syndicate.core.render.text_part import finish_text
+from syndicate.core.render.words import Word
 from syndicate.errors import TemplateError, UsageError
 from syndicate.model import Article
 
@@ -33,7 +34,8 @@ class EditionInput:
     """What an edition is made of: ``articles`` shown in full and ``headlines`` as titles, both in their final order.
 
     ``more`` is how many articles it does not show at all; ``date`` is the issue's day in ``zone`` (an IANA name);
-    ``words`` come from ``TemplateSet.words``.
+    ``words`` come from ``TemplateSet.words``. ``summary_limit`` (characters) and ``shortened`` are for editions that
+    had to be made smaller.
     """
 
     site: Site
@@ -46,7 +48,9 @@ class EditionInput:
     articles: tuple[Article, ...]
     headlines: tuple[Article, ...] = ()
     more: int = 0
-    words: Mapping[str, str]
+    words: Mapping[str, Word]
+    summary_limit: int = SUMMARY
+    shortened: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,27 +136,45 @@ def edition_context(edition: EditionInput, nonce: str) -> dict[str, Any]:
     several = len({(article.content.category or "").casefold() for article in edition.articles}) > 1
     level = 3 if several else 2
 
-    def shown(articles: tuple[Article, ...]) -> list[dict[str, Any]]:
-        return [article_context(article, edition.language, edition.site, heading_level=level) for article in articles]
+    def shown(articles: tuple[Article, ...], first: int) -> list[dict[str, Any]]:
+        return [
+            article_context(
+                article,
+                edition.language,
+                edition.site,
+                heading_level=level,
+                number=number,
+                summary_limit=edition.summary_limit,
+            )
+            for number, article in enumerate(articles, first)
+        ]
 
-    articles, headlines = shown(edition.articles), shown(edition.headlines)
-    name = Slot("recipient.name", nonce, edition.words.get("reader", ""))
+    articles = shown(edition.articles, 1)
+    headlines = shown(edition.headlines, len(articles) + 1)
+    sections = sections_of(articles, str(edition.words.get("more", ""))) if articles else []
+    name = Slot("recipient.name", nonce, str(edition.words.get("reader", "")))
     return {
         "site": site_context(edition.site),
         "digest": {
             "name": edition.digest_name,
             "title": edition.digest_title,
             "description": edition.digest.description,
+            "public": edition.digest.public,
         },
         "issue": {"date": edition.date},
         "language": edition.language,
         "dir": direction(edition.language),
         "top": [*articles, *headlines][0],
         "articles": articles,
-        "sections": sections_of(articles, edition.words.get("more", "")) if articles else [],
+        "sections": sections,
         "headlines": headlines,
         "more": edition.more,
         "heading_level": level,
+        # One mail may hold several digests; with one of them the part has no title of its own.
+        "parts": [{"title": "", "sections": sections, "headlines": headlines, "more": edition.more, "level": level}],
+        "intro": "",
+        "corrections": [],
+        "shortened": edition.shortened,
         "preheader": preheader_of(articles or headlines, headlines if articles else []),
         "words": dict(edition.words),
         "recipient": {"name": name, "email": Slot("recipient.email", nonce)},

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
 
 from syndicate.core.article.text import cut_text
 from syndicate.core.render.graphemes import display_width
-from syndicate.core.render.languages import date_locale
+from syndicate.core.render.languages import date_locale, locale_of
+from syndicate.core.render.reading import reading_text
 from syndicate.core.render.slots import Slot
 from syndicate.core.render.text_part import WIDTH
 from syndicate.core.render.web_addresses import safe_url
@@ -41,7 +44,9 @@ def filters_for(language: str, zone: ZoneInfo) -> Mapping[str, Callable[..., Any
     return {
         "date": localised,
         "fallback": _fallback,
-        "put": _put,
+        "number": partial(_number, language),
+        "put": partial(_put, language),
+        "text": _text,
         "truncate_text": _truncate_text,
         "underline": _underline,
         "url": _url,
@@ -62,9 +67,28 @@ def _url(value: Any) -> str:
     return safe_url(str(value))
 
 
-def _put(value: Any, **values: Any) -> str:
-    """Values in the places of a sentence of the word tables: ``"By {names}" | put(names=…)``."""
-    return _FIELD.sub(lambda match: str(values[match[1]]) if match[1] in values else match[0], str(value))
+def _number(language: str, value: float, decimals: int | None = None) -> str:
+    """A number as the language writes it: ``1,234.5``, ``1.234,5``; ``decimals`` rounds it."""
+    return str(format_decimal(value if decimals is None else round(value, decimals), locale=locale_of(language)))
+
+
+def _put(language: str, sentence: Any, /, **values: Any) -> str:
+    """Values in the places of a sentence of the words, as in ``words.left_out | put(count=3)``.
+
+    Whole numbers are written as the language does; of several forms, ``count`` chooses the one to take (CLDR).
+    """
+    if isinstance(sentence, Mapping):
+        count = values.get("count")
+        if not isinstance(count, int):
+            raise TypeError("this sentence has a form for each kind of number: put(count=…) must be a whole number")
+        sentence = sentence.get(locale_of(language).plural_form(count), sentence["other"])
+    shown = {name: _number(language, one) if type(one) is int else str(one) for name, one in values.items()}
+    return _FIELD.sub(lambda match: shown.get(match[1], match[0]), str(sentence))
+
+
+def _text(value: Any, first: int = 1) -> str:
+    """HTML as text for reading; its links are numbered from ``first`` and listed below it."""
+    return reading_text(str(value), first=first)
 
 
 def _underline(value: Any, character: str = "-") -> str:

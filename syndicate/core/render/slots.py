@@ -22,11 +22,12 @@ CODES: Mapping[str, str] = {
     "recipient.email": "e",
     "unsubscribe_url": "u",
     "preferences_url": "p",
+    "web_url": "w",
     "unsubscribe_mailto": "m",
     "message_id": "i",
 }
-URL_SLOTS = ("unsubscribe_url", "preferences_url")
-LATER_SLOTS = ("web_url", "personal_feed_url")
+URL_SLOTS = ("unsubscribe_url", "preferences_url", "web_url")
+LATER_SLOTS = ("personal_feed_url",)
 _NAMES = {code: name for name, code in CODES.items()}
 _NONCE = re.compile(r"[a-z][a-z0-9]{15,63}")
 

@@ -15,7 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from syndicate.core.render.filters import filters_for
 from syndicate.core.render.slot_rules import slot_misuse
-from syndicate.core.render.words import read_catalogues, words_for
+from syndicate.core.render.words import Word, read_catalogues, words_for
 from syndicate.errors import TemplateError
 
 # Mails that go out before a reader has consented hold nothing of a reader.
@@ -36,7 +36,7 @@ class TemplateSet:
         self._code = _MemoryCache()
         self._checked: set[tuple[str, str]] = set()
 
-    def words(self, language: str | None, site_language: str | None = None) -> dict[str, str]:
+    def words(self, language: str | None, site_language: str | None = None) -> dict[str, Word]:
         """The fixed words for a language; see ``words_for``."""
         return words_for(self.catalogues, language, site_language)
 

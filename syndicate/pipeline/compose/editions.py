@@ -44,7 +44,7 @@ class EditionRenderer:
         It has the region of that choice, or of the site, for dates.
         """
         site = self.settings.site.language
-        return with_region(self._templates.words(language or None, site)["language"], language, site)
+        return with_region(str(self._templates.words(language or None, site)["language"]), language, site)
 
     def render(self, digest_name: str, edition: PlannedEdition, *, period: str, now: datetime) -> FinishedEdition:
         """Render an edition of a period. ``now`` is when the issue is composed: its Date header and its local day.

@@ -45,7 +45,7 @@ class ConfirmationMails:
             Confirmation(
                 site=settings.site,
                 digest_title=settings.digest_title(confirmation.digest),
-                language=with_region(self._templates.words(wished, site)["language"], wished, site),
+                language=with_region(str(self._templates.words(wished, site)["language"]), wished, site),
                 zone=zone.key,
                 sender=parse_mailbox(delivery.confirm_from or delivery.from_),
                 recipient=confirmation.email,

@@ -7,7 +7,7 @@ import threading
 from syndicate.core.links import token_maker
 from syndicate.core.message.prepared import PreparedMessage
 from syndicate.core.message.template import MessageTemplate
-from syndicate.core.personal import Personal, return_path
+from syndicate.core.personal import Personal, return_path, web_url
 from syndicate.model import Envelope, Keyring
 from syndicate.store.deliveries import Task, edition_message
 from syndicate.store.engine import Database
@@ -30,15 +30,17 @@ class Envelopes:
     def __call__(self, task: Task) -> Envelope:
         """The finished message of one delivery. Raises AddressError when this reader's values fit into no message."""
         tokens = self._tokens(task.issue_id, task.subscriber_id, task.subscription_id)
-        message, ready = self._editions.get(task.edition_id) or self._prepare(task.edition_id)
+        message, ready = self._editions.get(task.edition_id) or self._prepare(task)
         return Envelope(
             return_path(self._personal, tokens), task.email, message.fill(tokens, task.email, task.name), ready
         )
 
-    def _prepare(self, edition_id: int) -> tuple[PreparedMessage, bool]:
+    def _prepare(self, task: Task) -> tuple[PreparedMessage, bool]:
+        edition_id = task.edition_id
         with self._database.read() as session:
             template = MessageTemplate(edition_message(session, edition_id))
-        found = PreparedMessage(template, self._personal, self._specimen), template.ready
+        web = web_url(self._personal, task.issue_id, edition_id)
+        found = PreparedMessage(template, self._personal, self._specimen, web_url=web), template.ready
         with self._lock:
             self._editions[edition_id] = found
             if len(self._editions) > _KEPT:
