@@ -17,6 +17,8 @@ from syndicate.core.preflight.sizes import FITS, check_size, html_size, smaller
 from syndicate.core.preflight.subjects import check_subject
 from syndicate.core.preflight.texts import check_placeholders, check_postal_address, check_text
 from syndicate.core.render.edition import EditionInput, RenderedEdition, template_names
+from syndicate.core.render.slots import CODES as SLOTS
+from syndicate.core.render.slots import fill_markers
 
 _TIMES = 3  # a fault that a template makes with each article is told so often
 
@@ -85,7 +87,8 @@ def _checks(rendered: RenderedEdition, root: HtmlElement, edition: EditionInput,
     yield from check_placeholders(rendered.subject, subject, subject=True)
     yield from check_unsubscribe(rendered.html, rendered.text, rendered.nonce, page, text)
     yield from check_text(rendered.text, text)
-    yield from check_placeholders(rendered.text, text)
+    said = fill_markers(rendered.text, rendered.nonce, dict.fromkeys(SLOTS, ""))
+    yield from check_placeholders(said, text)
     yield from check_postal_address(edition.site.postal_address, rendered.html, rendered.text, where)
     yield from check_headings(root, page)
     yield from check_links(root, page)

@@ -45,9 +45,8 @@ def _mend(image: HtmlElement, where: str) -> Iterator[Finding]:
     style = image.get("style") or ""
     if {image.get("width"), image.get("height")} <= {"0", "1"}:
         yield warning("tracking-pixel", f"{_short(source)} is one pixel large", where)
-    elif image.get("width") is None:
-        if "max-width" not in style:
-            image.set("style", f"{style.rstrip('; ')}; max-width:100%; height:auto".lstrip("; "))
+    elif image.get("width") is None and "max-width" not in style:
+        image.set("style", f"{style.rstrip('; ')}; max-width:100%; height:auto".lstrip("; "))
         yield repaired("image-size", f"{_short(source)} has no width; it is kept within the column", where)
     if urlsplit(source).path.lower().endswith((".svg", ".svgz")):
         yield warning("image-format", f"{_short(source)} is SVG", where)

@@ -51,5 +51,6 @@ def check_postal_address(address: str, html: str, text: str, where: str) -> Iter
 
 
 def _around(text: str, found: re.Match[str]) -> str:
-    start, end = max(found.start() - _AROUND, 0), found.end() + _AROUND
-    return f"“{' '.join(text[start:end].split())}”"
+    line = text.rfind("\n", 0, found.start()) + 1
+    start, end = max(found.start() - _AROUND, line), found.end() + _AROUND
+    return f"“{text[start:end].partition(chr(10))[0].strip()}”"
