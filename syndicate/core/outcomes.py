@@ -63,6 +63,8 @@ def outcome_of_reply(code: int, text: str, *, relay: str, stage: Stage) -> Outco
     place at its stage defers, after the data it leaves the delivery in doubt. Raises RelayError for a refusal that
     concerns the relay as a whole: anything before MAIL, and a demand to log in or to encrypt first.
     """
+    if stage is Stage.MESSAGE and code // 100 == 2:  # noqa: PLR2004 - nearly every reply there is
+        return Outcome(OutcomeKind.ACCEPTED, code, enhanced_code(text), tidy(text), relay)
     if stage in _ADVICE:
         raise relay_refusal(code, text, relay=relay, stage=stage)
     enhanced, kept = enhanced_code(text), tidy(text)

@@ -6,15 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from syndicate.config import Settings
-from syndicate.core.links import (
-    Purpose,
-    message_id_token,
-    preferences_url,
-    sign,
-    sign_for_both,
-    tagged_address,
-    unsubscribe_url,
-)
+from syndicate.core.links import DeliveryTokens, preferences_url, tagged_address, token_maker, unsubscribe_url
 from syndicate.core.message.headers import parse_mailbox
 from syndicate.model import Keyring
 
@@ -54,7 +46,13 @@ def slot_values(
 
     Without an issue (a preview) the address on the web is that of the list of issues.
     """
-    leave, by_mail = sign_for_both(keyring, Purpose.UNSUBSCRIBE, subscription_id)
+    tokens = token_maker(keyring)(issue_id, subscriber_id, subscription_id)
+    return values_with(personal, tokens, web_url=web_url(personal, issue_id, edition_id), email=email, name=name)
+
+
+def values_with(personal: Personal, tokens: DeliveryTokens, *, web_url: str, email: str, name: str) -> dict[str, str]:
+    """The value of every slot, from a delivery's tokens and its edition's address on the web."""
+    by_mail = tokens.unsubscribe_by_mail.decode()
     if personal.return_path is not None:
         mailto = f"mailto:{tagged_address(personal.return_path, by_mail)}?subject=unsubscribe"
     else:  # whoever reads the sender's mail is asked, and the token says for which subscription
@@ -62,14 +60,25 @@ def slot_values(
     return {
         "recipient.name": name,
         "recipient.email": email,
-        "unsubscribe_url": unsubscribe_url(personal.public_url, leave),
-        "preferences_url": preferences_url(personal.public_url, sign(keyring, Purpose.PREFERENCES, subscription_id)),
-        "web_url": _web_url(personal.public_url, issue_id, edition_id),
+        "unsubscribe_url": unsubscribe_url(personal.public_url, tokens.unsubscribe.decode()),
+        "preferences_url": preferences_url(personal.public_url, tokens.preferences.decode()),
+        "web_url": web_url,
         "unsubscribe_mailto": mailto,
-        "message_id": f"{message_id_token(keyring, issue_id, subscriber_id)}@{personal.message_domain}",
+        "message_id": f"{tokens.message_id.decode()}@{personal.message_domain}",
     }
 
 
-def _web_url(public_url: str, issue_id: int, edition_id: int) -> str:
-    root = f"{public_url.rstrip('/')}/issues/"
+def web_url(personal: Personal, issue_id: int, edition_id: int) -> str:
+    """Where an edition is shown in the web archive."""
+    root = f"{personal.public_url.rstrip('/')}/issues/"
     return f"{root}{issue_id}/{edition_id}" if edition_id else f"{root}{issue_id or ''}"
+
+
+def return_path(personal: Personal, tokens: DeliveryTokens) -> str:
+    """The envelope's sender: VERP, so that a failure report says which delivery it is about (email.md R26).
+
+    Raises AddressError when the address of ``bounce.return_path`` is too long for a token.
+    """
+    if personal.return_path is None:
+        return personal.sender
+    return tagged_address(personal.return_path, tokens.bounce.decode())

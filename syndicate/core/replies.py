@@ -43,7 +43,7 @@ def take_reply(buffer: bytearray) -> Reply | None:
     """
     simple = _ONE_LINE.match(buffer)
     if simple is not None:  # nearly every reply there is: 1 us instead of 3, four times for each message
-        reply = Reply(int(simple[1]), simple[2].decode("utf-8", "replace"))
+        reply = Reply(int(simple[1]), simple[2].decode("ascii"))
         del buffer[: simple.end()]
         return reply
     lines: list[bytes] = []
@@ -80,11 +80,10 @@ def take_consent(buffer: bytearray) -> bool:
 
 def enhanced_code(text: str) -> str | None:
     """The enhanced status code (RFC 3463) that heads a reply's text (RFC 2034 4): of the first line that has one."""
-    for line in text.split("\n"):
-        match = _ENHANCED.match(line)
-        if match:
-            return match[1]
-    return None
+    match = _ENHANCED.match(text)
+    if match is None and "\n" in text:
+        match = next(filter(None, map(_ENHANCED.match, text.split("\n"))), None)
+    return match[1] if match else None
 
 
 def tidy(text: str) -> str:

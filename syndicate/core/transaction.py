@@ -62,6 +62,15 @@ def transaction_of(envelope: Envelope, offers: Offers, *, relay: str) -> Transac
 
     Raises RelayError for an envelope sender that is no address: that is a fault of the settings, not of a recipient.
     """
+    if envelope.ready and _is_plain(envelope.recipient) and _is_plain(envelope.sender) and envelope.data.isascii():
+        data = envelope.data
+        if not offers.size or len(data) <= offers.size:  # nearly every message
+            size = "" if offers.size is None else f" SIZE={len(data)}"
+            return Transaction(
+                f"MAIL FROM:<{envelope.sender}>{size}\r\n".encode(),
+                f"RCPT TO:<{envelope.recipient}>\r\n".encode(),
+                data,
+            )
     try:
         recipient, recipient_utf8 = _path(envelope.recipient)
     except AddressError as error:
@@ -101,9 +110,13 @@ def transaction_of(envelope: Envelope, offers: Offers, *, relay: str) -> Transac
     )
 
 
+def _is_plain(text: str) -> bool:
+    return _PLAIN_ADDRESS.fullmatch(text) is not None and text.index("@") <= LOCAL_LIMIT
+
+
 def _path(text: str) -> tuple[str, bool]:
     """An address as it stands in a command, and whether it needs SMTPUTF8. Raises AddressError."""
-    if _PLAIN_ADDRESS.fullmatch(text) and text.index("@") <= LOCAL_LIMIT:
+    if _is_plain(text):
         return text, False
     address = parse_address(text)
     return address.wire, address.needs_smtputf8

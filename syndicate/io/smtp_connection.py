@@ -105,6 +105,18 @@ class SmtpConnection:
         that is not usable is opened anew.
         """
         announced = self._announced
+        session = self._session
+        if announced is not None and announced[0] is envelope and session.consented():
+            # The usual way of a message whose commands rode with the data of the one before.
+            self._announced = None
+            try:
+                outcome: Outcome | None = yield from self._send_data(announced[1].data, following)
+            except BaseException:
+                session.end(politely=False)
+                raise
+            self._used_at = time.monotonic()
+            assert outcome is not None  # noqa: S101 - for mypy
+            return outcome
         # What was announced and is not sent now cannot be taken back but by ending the session.
         if announced[0] is not envelope if announced is not None else not self.usable:
             yield Wait.OPEN
@@ -150,7 +162,7 @@ class SmtpConnection:
                     yield from session.write(self._group(transaction))
                 if self._needs_reset and not (yield from self._reset(written=grouped)):
                     return None
-            for stage, command in () if announced and session.consented() else transaction.commands:
+            for stage, command in transaction.commands:
                 reply = yield from (session.read_reply() if grouped else session.exchange(command))
                 if not goes_on(reply.code, stage):
                     return (yield from self._refused(reply, stage, fresh=fresh, grouped=grouped))
@@ -220,7 +232,9 @@ class SmtpConnection:
                 out = True
                 yield from session.write(b"".join(group))
             else:
-                yield from session.write(b"".join((data, FINAL_DOT, *group)))
+                octets = b"".join((data, FINAL_DOT, *group))
+                if not session.write_now(octets):
+                    yield from session.write_rest(octets)
         except MalformedReplyError as error:
             session.end(politely=False)
             return outcome_of_break(cause_of(error), relay=self._label, stage=Stage.DATA)

@@ -19,6 +19,8 @@ from syndicate.io.dialogue import Steps, Wait, drive, ready
 T = TypeVar("T")
 
 _CHUNK = 65_536
+_CLOSED = "the server closed the connection"
+_UNASKED = "the server sent a reply that nobody asked for"
 _GOODBYE = 2.0  # seconds that the answer to QUIT is waited for; nothing depends on it
 _LAST_WORD = 1.0  # seconds for a reply that was sent before the server stopped reading
 
@@ -84,6 +86,16 @@ class Session(smtplib.SMTP):
 
     def read_reply(self) -> Steps[Reply]:
         """The next reply, in order."""
+        if not self._received and not self._encrypted:  # the usual case, without the cost of further generators
+            yield Wait.READ
+            try:
+                chunk = self._socket.recv(_CHUNK)
+            except BlockingIOError:
+                pass
+            else:
+                if not chunk:
+                    raise ConnectionResetError(_CLOSED)
+                self._received += chunk
         reply = take_reply(self._received) if self._received else None
         if reply is None:
             end = time.monotonic() + self.patience
@@ -100,7 +112,7 @@ class Session(smtplib.SMTP):
         while True:
             chunk = yield from self._receive()
             if not chunk:
-                raise ConnectionResetError("the server closed the connection")
+                raise ConnectionResetError(_CLOSED)
             self._received += chunk
             if b"\n" in chunk or len(self._received) > _CHUNK:
                 return
@@ -119,20 +131,30 @@ class Session(smtplib.SMTP):
             except ssl.SSLWantWriteError:
                 yield Wait.WRITE
 
+    def write_now(self, data: bytes) -> bool:
+        """Hand over what the network takes at once; whether that was all. If not, go on with ``write_rest``.
+
+        Raises as ``write``.
+        """
+        if self._received:
+            raise MalformedReplyError(_UNASKED)
+        self.left = 0
+        try:
+            self.left = self._socket.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return False
+        return self.left == len(data)
+
     def write(self, data: bytes) -> Steps[None]:
         """Hand all bytes to the network. When it raises OSError, ``left`` tells how many of them were taken.
 
         Nothing may be waiting unread: a reply that nobody asked for would be taken for the answer to what is written.
         """
-        if self._received:
-            raise MalformedReplyError("the server sent a reply that nobody asked for")
-        self.left = 0
-        with suppress(BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            self.left = self._socket.send(data)
-        if self.left < len(data):
-            yield from self._write_rest(data)
+        if not self.write_now(data):
+            yield from self.write_rest(data)
 
-    def _write_rest(self, data: bytes) -> Steps[None]:
+    def write_rest(self, data: bytes) -> Steps[None]:
+        """Hand over what ``write_now`` could not."""
         end = time.monotonic() + self.patience
         while self.left < len(data):
             yield Wait.WRITE

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from syndicate.model import Issue
 from syndicate.pipeline.deliver import DeliverResult, deliver, send_confirmations
+from syndicate.service.collecting import collect_seldom
 from syndicate.service.wiring import Services
 from syndicate.store.issues import LIVE_STATES, get_issue, list_issues
 from syndicate.store.waiting import next_due, next_turn
@@ -40,6 +41,7 @@ def deliver_due(
     lock = services.sending_lock()
     if lock is not None and not lock.acquire():
         return None
+    collect_seldom()
     try:
         result = deliver(
             services.database,

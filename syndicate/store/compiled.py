@@ -15,6 +15,8 @@ from sqlalchemy import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from syndicate.store.engine import CONNECTION
+
 Row = Mapping[str, Any]
 
 
@@ -40,7 +42,7 @@ class Compiled:
         return found
 
     def _execute(self, session: Session, values: Row) -> Any:
-        connection = session.connection()
+        connection = session.info.get(CONNECTION) or session.connection()
         dialect = connection.dialect
         made = self._made.get(dialect.name) or self._make(dialect)
         cursor = connection.connection.cursor()

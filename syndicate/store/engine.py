@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
@@ -23,10 +23,20 @@ from syndicate.errors import StoreBusyError, StoreConflictError, StoreError
 T = TypeVar("T")
 
 BUSY_TIMEOUT = timedelta(seconds=30)
+#: In ``Session.info``: the connection of a transaction that has begun, for statements to whom asking for it costs more
+#: than they do themselves.
+CONNECTION = "syndicate_connection"
 _READ = "syndicate_read"
 _CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock
 _BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 _TAKEN = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+
+
+class Writer(Protocol):
+    """Begins a transaction that writes on a connection that is kept."""
+
+    def __call__(self, *, wait: bool = True) -> AbstractContextManager[Session]:
+        """``wait`` False: raises StoreBusyError at once when another process writes to the SQLite file."""
 
 
 class Database:
@@ -53,6 +63,7 @@ class Database:
         if self.dialect == "sqlite" and not _names_a_file(parsed):
             # One spelling only: the lock of the sending process lies beside the file that it names.
             raise StoreError(f"{self.label}: write it as sqlite:///FILE")
+        self._busy_ms = int(busy_timeout.total_seconds() * 1000)
         options: dict[str, Any] = {}
         if self.dialect == "sqlite":
             options["connect_args"] = {"timeout": busy_timeout.total_seconds(), "check_same_thread": False}
@@ -90,7 +101,7 @@ class Database:
             yield session
 
     @contextmanager
-    def writer(self) -> Iterator[Callable[[], AbstractContextManager[Session]]]:
+    def writer(self) -> Iterator[Writer]:
         """One connection kept for many short transactions that write, one after the other: ``with begin() as session``.
 
         What ``write()`` spends on each (a session, a connection from the pool and back) is half of a group commit of 20
@@ -99,13 +110,14 @@ class Database:
         session: Session | None = None
 
         @contextmanager
-        def begin() -> Iterator[Session]:
+        def begin(*, wait: bool = True) -> Iterator[Session]:
             nonlocal session
             with self.errors():
                 if session is None:
                     session = Session(self.engine.connect(), expire_on_commit=False)
                 try:
-                    with session.begin():
+                    with self._patient(session, wait=wait), session.begin():
+                        session.info[CONNECTION] = session.connection()
                         yield session
                 except BaseException:
                     # Whatever state it is in: the next one begins afresh.
@@ -122,6 +134,19 @@ class Database:
                 bound = session.get_bind()
                 session.close()
                 bound.close()  # type: ignore[union-attr]
+
+    @contextmanager
+    def _patient(self, session: Session, *, wait: bool) -> Iterator[None]:
+        if wait or self.dialect != "sqlite":
+            yield
+            return
+        bound: Any = session.get_bind()
+        driver = bound.connection.dbapi_connection
+        driver.execute("PRAGMA busy_timeout = 0").close()
+        try:
+            yield
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {self._busy_ms}").close()
 
     def repeat(self, work: Callable[[Session], T], *, attempts: int = 3) -> T:
         """Do some work in a transaction that writes, and do it again when PostgreSQL gave it up for another's sake.

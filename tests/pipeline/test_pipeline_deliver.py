@@ -383,9 +383,40 @@ def test_what_this_process_still_knew_is_kept_when_others_took_rows_over(world: 
                 session.add(row)
         return accept(envelope)
 
-    result = world.deliver(ScriptedSender(answer=one_taken_away, connections=1))
+    sender = ScriptedSender(answer=one_taken_away, connections=1)
+    result = world.deliver(sender)
     assert "1 deliveries were taken over" in str(result.stopped_by)
-    assert (world.counts(issue_id).accepted, world.counts(issue_id).in_doubt) == (3, 1)
+    counts, sent = world.counts(issue_id), len(sender.got)
+    assert sent > 1
+    assert (counts.accepted, counts.in_doubt, counts.queued) == (sent - 1, 1, 4 - sent)
+
+
+def test_the_wire_goes_on_with_what_it_has_while_another_process_writes_to_the_database(world: World) -> None:
+    """The thread that leads the connections never waits for the lock: the ledger's own does."""
+    issue_id = issue_for(world, 30)
+    held, free = threading.Event(), threading.Event()
+    sent_all_it_had: list[bool] = []
+
+    def write_meanwhile() -> None:
+        with world.database.write():
+            held.set()
+            sent_all_it_had.append(free.wait(10))
+
+    other = threading.Thread(target=write_meanwhile)
+
+    def answer(envelope: Envelope) -> Outcome:
+        if len(sender.got) == 1:
+            other.start()
+            held.wait(10)
+        elif len(sender.got) == 4:  # as many as one connection may have marked
+            free.set()
+        return accept(envelope)
+
+    sender = ScriptedSender(answer=answer, connections=1)
+    world.deliver(sender)
+    other.join()
+    assert sent_all_it_had == [True]
+    assert (len(sender.got), world.counts(issue_id).accepted) == (30, 30)
 
 
 def test_retries_count_from_the_first_attempt_not_from_the_issue(world: World) -> None:

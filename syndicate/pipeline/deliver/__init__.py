@@ -3,9 +3,9 @@
 from syndicate.pipeline.deliver.batch import deliver_batch
 from syndicate.pipeline.deliver.confirmations import send_confirmations
 from syndicate.pipeline.deliver.delivering import DeliverResult, deliver
-from syndicate.pipeline.deliver.ledger import Holder, LostHoldError
 from syndicate.pipeline.deliver.parking import ParkingSender
 from syndicate.pipeline.deliver.protocols import Connection, Sender
+from syndicate.pipeline.deliver.request import Holder, LostHoldError
 from syndicate.pipeline.deliver.settling import Rules
 from syndicate.pipeline.deliver.tending import tend
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 from syndicate.errors import SyndicateError
 from syndicate.model import Envelope
 from syndicate.pipeline.deliver.delivering import DeliverResult, enter, send_due
-from syndicate.pipeline.deliver.ledger import Holder
 from syndicate.pipeline.deliver.protocols import Sender
+from syndicate.pipeline.deliver.request import Holder
 from syndicate.pipeline.deliver.settling import Rules
 from syndicate.store.batches import claim
 from syndicate.store.deliveries import Task

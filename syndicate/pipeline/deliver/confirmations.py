@@ -12,8 +12,8 @@ from syndicate.errors import AddressError, HeaderError, RelayError, SyndicateErr
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
 from syndicate.pipeline.deliver.delivering import DeliverResult
 from syndicate.pipeline.deliver.lease import Lease
-from syndicate.pipeline.deliver.ledger import Holder, LostHoldError
 from syndicate.pipeline.deliver.protocols import Connection, Sender
+from syndicate.pipeline.deliver.request import Holder, LostHoldError
 from syndicate.pipeline.deliver.settling import Rules
 from syndicate.store import confirmations
 from syndicate.store.confirmations import DueConfirmation

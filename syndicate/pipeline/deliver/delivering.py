@@ -14,8 +14,10 @@ from syndicate.model import DeliveryState, Envelope
 from syndicate.pipeline.deliver.crew import Crew
 from syndicate.pipeline.deliver.dealing import Dealer
 from syndicate.pipeline.deliver.lease import Lease
-from syndicate.pipeline.deliver.ledger import PATIENCE, Holder, Ledger
+from syndicate.pipeline.deliver.ledger import Ledger
+from syndicate.pipeline.deliver.posting import PATIENCE, Posting
 from syndicate.pipeline.deliver.protocols import Sender
+from syndicate.pipeline.deliver.request import Holder
 from syndicate.pipeline.deliver.settling import Rules, states_of
 from syndicate.store.batches import Batch, something_due, still_ours
 from syndicate.store.deliveries import Result, Task
@@ -149,19 +151,26 @@ def send_due(
         return still_ours(session, holder.name, batch)
 
     lease = Lease(database, holder, clock=rules.clock, log=log)
-    ledger = Ledger(
-        database,
-        holder=holder,
-        dealer=dealer,
+    posting = Posting(
+        holder,
+        dealer,
         policy=rules.in_doubt,
-        clock=rules.clock,
-        stop=stop,
         issues=issues,
         span=Span(batch.first_id, batch.last_id, batch.first_id) if batch is not None else None,
         still_ours=ours,
+        log=log,
+    )
+    ledger = Ledger(
+        database,
+        posting,
+        clock=rules.clock,
+        stop=stop,
+        issues=issues,
         may_take=may_take,
         recorded=recorded,
         log=log,
+        # A statement of PostgreSQL waits for its server, and connections that several threads lead share a commit.
+        at_once=database.dialect == "sqlite" and len(senders) == 1 and senders[0].takes_turns,
     )
     lease.start()
     crew = Crew(senders=senders, ledger=ledger, envelope=envelope, rules=rules, stop=stop, require=lease.require)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from syndicate.pipeline.deliver.ledger import Holder, LostHoldError
+from syndicate.pipeline.deliver.request import Holder, LostHoldError
 from syndicate.store.engine import Database
 from syndicate.store.holders import DEAD_AFTER, TOUCH_EVERY, touch_holder
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 
 from syndicate.errors import RelayError
-from syndicate.pipeline.deliver.ledger import Answers, Ledger, Request
+from syndicate.pipeline.deliver.ledger import Ledger
+from syndicate.pipeline.deliver.request import Answers, Request
 from syndicate.store.deliveries import Result, Task
 
 # How many deliveries are marked at a time, for each connection that is open.
@@ -23,8 +24,11 @@ AHEAD = 4
 class Supply:
     """Used by one thread; ``issues`` and ``take_back`` alone may be called by another."""
 
-    def __init__(self, ledger: Ledger, inbox: Answers, relay: str) -> None:
+    def __init__(self, ledger: Ledger, inbox: Answers, relay: str, hear: Callable[[Request], None]) -> None:
+        """``hear`` is told of an answer that comes at once; others are laid into the ``inbox``."""
         self._ledger = ledger
+        self._hear = hear
+        self._most = 0
         self._relay = relay
         self._inbox = inbox
         self._waiting: deque[Task] = deque()
@@ -66,6 +70,8 @@ class Supply:
         """Hand in the outcome of a delivery that was taken."""
         self._under_way -= 1
         self._results.append(result)
+        if self._asked is None and self._worth_it:
+            self._ask(self._want)
 
     def put_back(self, task: Task) -> None:
         """Return a delivery that was taken and not begun, for another connection."""
@@ -93,13 +99,18 @@ class Supply:
         """
         if self._asked is not None:
             return
-        most = AHEAD * connections
-        want = max(0, most - self._under_way - len(self._waiting))
+        self._most = AHEAD * connections
+        if self._worth_it or (hungry and not self._waiting and (self._results or not (self.dry or self.patience))):
+            self._ask(self._want)
+
+    @property
+    def _want(self) -> int:
+        return max(0, self._most - self._under_way - len(self._waiting))
+
+    @property
+    def _worth_it(self) -> bool:
         # Half of all marks: the rest keeps the wire busy until the commit is done.
-        if len(self._results) * 2 >= most or (
-            hungry and not self._waiting and (self._results or not (self.dry or self.patience))
-        ):
-            self._ask(want)
+        return bool(self._results) and len(self._results) * 2 >= self._most
 
     def settle(self) -> None:
         """Have everything written that is known, and the marks of what waits released."""
@@ -132,4 +143,5 @@ class Supply:
         request = Request(self._results, put_back, want, self._inbox, self._relay, failure)
         self._results = []
         self._asked = request
-        self._ledger.ask(request)
+        if self._ledger.ask(request):
+            self._hear(request)

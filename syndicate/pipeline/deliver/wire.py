@@ -15,9 +15,10 @@ from syndicate.core.outcomes import BounceClass
 from syndicate.errors import AddressError, HeaderError, RelayError, SyndicateError, UnknownNameError
 from syndicate.io.dialogue import Inbox, Readiness, Wait
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
-from syndicate.pipeline.deliver.ledger import Ledger, Request
+from syndicate.pipeline.deliver.ledger import Ledger
 from syndicate.pipeline.deliver.line import ErrandDone, Errands, Line, Made, close, reopen
 from syndicate.pipeline.deliver.protocols import Connection, Sender
+from syndicate.pipeline.deliver.request import Request
 from syndicate.pipeline.deliver.settling import in_doubt
 from syndicate.pipeline.deliver.supply import Supply
 from syndicate.store.deliveries import Result, Task
@@ -62,7 +63,7 @@ class Wire:
         self._stopped_at: float | None = None
         self._cut = False
         self._ledger = ledger
-        self.supply = Supply(ledger, self._inbox, sender.label)
+        self.supply = Supply(ledger, self._inbox, sender.label, self._hear)
         #: The last refusal of the relay; the pass fails by it only when no relay works.
         self.refusal: RelayError | None = None
         #: Issues that were paused or cancelled: nothing more of them is begun. Set by another thread.
