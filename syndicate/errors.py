@@ -67,6 +67,10 @@ class TemplateError(SyndicateError):
         super().__init__(f"template {name}{f', line {line}' if line else ''}: {message}")
 
 
+class PreflightError(SyndicateError):
+    """An edition is not fit to be sent: a rule of the pre-flight that cannot be mended says no."""
+
+
 class FeedError(SyndicateError):
     """A feed document could not be built or written; the last good one stays in place."""
 

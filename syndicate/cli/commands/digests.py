@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,7 @@ from syndicate.cli.writing import write_out
 from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
+    from syndicate.core.preflight import Finding
     from syndicate.service.sending import Waiting
 
 DigestName = Annotated[str, typer.Argument(metavar="DIGEST", help="The digest's name in the configuration.")]
@@ -56,9 +59,15 @@ def preview(
     ] = None,
     style: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.HTML,
     target: Annotated[Path | None, typer.Option("-o", "--output", help="A file; default: standard output.")] = None,
+    check_links: Annotated[
+        bool, typer.Option("--check-links", help="Ask every address that the mail links to whether it is there.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Render a digest, or a draft, as it would go out now; sends nothing, writes nothing to the ledger."""
+    """Render a digest, or a draft, as it would go out now; sends nothing, writes nothing to the ledger.
+
+    What the pre-flight finds stands on standard error: errors would keep the issue back, warnings would not.
+    """
     from syndicate.pipeline.compose import preview_digest
     from syndicate.pipeline.compose.editing import preview_issue
 
@@ -67,10 +76,11 @@ def preview(
         raise UsageError("give the name of a digest, or --issue with the number of a draft")
     with call.services() as services:
         tools = services.database, services.renderer, services.personal, services.keyring
+        now, try_links = services.clock(), _dead_links(call) if check_links else lambda _links: ()
         if issue is not None:
-            made = preview_issue(*tools, issue, email=subscriber, now=services.clock())
+            made = preview_issue(*tools, issue, email=subscriber, now=now, try_links=try_links)
         else:
-            made = preview_digest(*tools, digest or "", email=subscriber, now=services.clock())
+            made = preview_digest(*tools, digest or "", email=subscriber, now=now, try_links=try_links)
     content = {Format.HTML: made.html.encode(), Format.TEXT: made.text.encode(), Format.EML: made.message}[style]
     call.output.document(
         {
@@ -81,6 +91,8 @@ def preview(
             "new": made.new,
             "reason": made.reason or None,
             "size": len(made.message),
+            "html_size": made.html_size,
+            "preflight": [finding.document() for finding in made.findings],
             "html": made.html,
             "text": made.text,
         }
@@ -93,6 +105,14 @@ def preview(
     if not made.new:
         who, whose = (subscriber, "their topics") if subscriber else ("a new reader", "the digest")
         call.output.note(f"{who} would get no issue now: {made.reason}; shown are the newest articles of {whose}")
+    for finding in made.findings:
+        call.output.note(f"{finding.severity}: {finding}: {finding.todo}")
+
+
+def _dead_links(call: Invocation) -> Callable[[Sequence[str]], Sequence[Finding]]:
+    from syndicate.io.link_check import dead_links
+
+    return partial(dead_links, networks=call.settings.service.networks)
 
 
 def _articles(count: int) -> str:

@@ -67,7 +67,10 @@ class EditionInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedEdition:
-    """Finished texts in which slots stand as markers of ``nonce``; ``fill_markers`` makes a preview of one of them."""
+    """Finished texts in which slots stand as markers of ``nonce``; ``fill_markers`` makes a preview of one of them.
+
+    ``subject_missing``: the subject's template gave nothing, and the digest's title stands in for it.
+    """
 
     subject: str
     html: str
@@ -75,6 +78,7 @@ class RenderedEdition:
     preheader: str
     language: str
     nonce: str
+    subject_missing: bool = False
 
 
 def render_edition(templates: TemplateSet, edition: EditionInput, nonce: str) -> RenderedEdition:
@@ -86,13 +90,15 @@ def render_edition(templates: TemplateSet, edition: EditionInput, nonce: str) ->
     context = edition_context(edition, nonce)
     render = edition_renderer(templates, edition, context, nonce)
     subject, page, text = template_names(edition)
+    line = one_line(edition.subject or render(subject), nonce)
     return RenderedEdition(
-        subject=one_line(edition.subject or render(subject), nonce) or edition.digest_title,
+        subject=line or one_line(edition.digest_title, nonce),
         html=_unharmed(inline_styles(render(page), page), nonce, page),
         text=finish_text(render(text), nonce),
         preheader=context["preheader"],
         language=edition.language,
         nonce=nonce,
+        subject_missing=not line,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from syndicate.core.preflight import Finding, refuse, repeated_subject
 from syndicate.errors import LedgerError, StoreConflictError
 from syndicate.model import Issue, IssueState
 from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
@@ -17,7 +19,9 @@ from syndicate.store.articles import number_due
 from syndicate.store.corrections import owe_corrections
 from syndicate.store.engine import Database
 from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers, pass_over
-from syndicate.store.issues import find_period, get_issue, skip
+from syndicate.store.issues import find_period, get_issue, last_subject, skip
+
+log = logging.getLogger(__name__)
 
 # PostgreSQL refuses a freeze during which somebody changed a subscription that it moves. The second attempt keeps
 # them from it, so what the third could still meet is a deadlock with somebody else's work.
@@ -50,8 +54,8 @@ def compose(
     A period that was composed before gives that issue. Nothing new gives an issue in state ``skipped`` with its
     reason, or None and no row unless ``keep_empty``. Editions are rendered before the write lock is taken; inside,
     selection is made again, and if that gives an edition not yet rendered, the lock is left for it. ``with_it`` runs
-    in the same transaction (the clock moves its schedule there), also when the issue is skipped. Raises TemplateError,
-    and nothing is written; LedgerError when the ledger would not balance.
+    in the same transaction (the clock moves its schedule there), also when the issue is skipped. Raises TemplateError
+    and PreflightError, and nothing is written; LedgerError when the ledger would not balance.
     """
     run = _Run(renderer, digest_name, period, None if frequencies is None else tuple(frequencies), now)
     database.repeat(lambda session: number_due(session, now))
@@ -59,7 +63,9 @@ def compose(
         database.repeat(lambda session: owe_corrections(session, digest_name, now))
     with database.read() as session:
         plan = run.plan(session)
+        previous = last_subject(session, digest_name)
     run.render(plan.editions)
+    run.tell(plan.editions, previous)
     conflicts, looks = 0, 0
     while True:
         try:
@@ -140,7 +146,7 @@ class _Run:
                     key=edition.key,
                     language=edition.language,
                     subject=finished.subject,
-                    articles=edition.shown,
+                    articles=finished.shown(edition),
                     plan=edition.plan,
                     message=finished.message,
                     cohorts=edition.cohorts,
@@ -160,8 +166,20 @@ class _Run:
             return Hold()
         return Hold(deadline_at=self.now + digest.approval_deadline, action=digest.approval_default)
 
+    def tell(self, editions: Iterable[PlannedEdition], previous: str | None) -> None:
+        """Say in the log what the pre-flight found, each thing once."""
+        found: dict[Finding, None] = {}
+        for edition in editions:
+            finished = self._finished(edition)
+            found |= dict.fromkeys([*finished.findings, *repeated_subject(finished.subject, previous, self.digest)])
+        for finding in found:
+            log.warning("digest %s %s: %s: %s", self.digest, self.period, finding.severity, finding)
+
     def _finished(self, edition: PlannedEdition) -> FinishedEdition:
-        return self.renderer.render(self.digest, edition, period=self.period, now=self.now)
+        finished = self.renderer.render(self.digest, edition, period=self.period, now=self.now)
+        if self.renderer.settings.named_digest(self.digest).approval == "none":
+            refuse(finished.findings, self.digest)  # a draft may have errors: its approval is refused
+        return finished
 
     def _why_empty(self, plan: Plan) -> str:
         if not plan.subscriptions:

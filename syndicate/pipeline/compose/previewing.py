@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from syndicate.core.addresses import parse_address
 from syndicate.core.corrections import corrections
 from syndicate.core.message.template import MessageTemplate
 from syndicate.core.personal import Personal, slot_values
+from syndicate.core.preflight import Finding, repeated_subject
+from syndicate.core.preflight.links import web_links
 from syndicate.core.render.slots import fill_markers
 from syndicate.core.selection import Standing, choose
 from syndicate.core.topics import EVERYTHING
@@ -22,6 +25,7 @@ from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
 from syndicate.pipeline.compose.planning import PlannedEdition, offer_for, plan_issue, read_edition
 from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
+from syndicate.store.issues import last_subject
 from syndicate.store.subscribers import find_subscriber, subscription_to
 
 
@@ -30,7 +34,7 @@ class Preview:
     """A digest as it would go out.
 
     ``new`` is False when no issue would be made, and ``reason`` says why; then the newest articles stand in that are
-    of the reader's topics.
+    of the reader's topics. ``findings`` are the pre-flight's; ``html_size`` counts the HTML part's bytes as sent.
     """
 
     subject: str
@@ -40,6 +44,8 @@ class Preview:
     articles: list[str]
     new: bool
     reason: str = ""
+    html_size: int = 0
+    findings: Sequence[Finding] = field(default=())
 
 
 def preview_digest(
@@ -51,18 +57,25 @@ def preview_digest(
     *,
     email: str | None,
     now: datetime,
+    try_links: Callable[[Sequence[str]], Sequence[Finding]] = lambda _links: (),
 ) -> Preview:
     """A digest as a subscriber (or, without one, a new reader) would get it now.
 
+    ``try_links`` gets the addresses that the page links to, and says which of them lead nowhere.
     Raises UnknownNameError for an unknown digest or subscriber, UsageError when there is no article to show at all.
     """
     with database.read() as session:
         reader = _reader(session, email)
         subscription = subscription_to(session, reader.id, digest_name) if reader else None
         edition, reason = _edition(session, renderer, digest_name, reader, subscription, now)
+        previous = last_subject(session, digest_name)
     finished = renderer.render(digest_name, edition, period="preview", now=now)
     values = reader_values(personal, keyring, reader, subscription)
-    return preview_of(finished, edition, values, reason=reason)
+    findings = [
+        *repeated_subject(finished.subject, previous if not reason else None, digest_name),
+        *try_links(web_links(finished.rendered.html, finished.rendered.nonce)),
+    ]
+    return preview_of(finished, edition, values, reason=reason, findings=findings)
 
 
 def reader_values(
@@ -85,9 +98,17 @@ def reader_values(
 
 
 def preview_of(
-    finished: FinishedEdition, edition: PlannedEdition, values: dict[str, str], *, reason: str = ""
+    finished: FinishedEdition,
+    edition: PlannedEdition,
+    values: dict[str, str],
+    *,
+    reason: str = "",
+    findings: Sequence[Finding] = (),
 ) -> Preview:
-    """A rendered edition filled for one reader; ``reason`` says why no issue would be made."""
+    """A rendered edition filled for one reader; ``reason`` says why no issue would be made.
+
+    ``findings`` come beside those of its own pre-flight.
+    """
     rendered = finished.rendered
     return Preview(
         subject=fill_markers(rendered.subject, rendered.nonce, values),
@@ -97,6 +118,8 @@ def preview_of(
         articles=[article.title for article in (*edition.articles, *edition.headlines)],
         new=not reason,
         reason=reason,
+        html_size=finished.size,
+        findings=[*finished.findings, *findings],
     )
 
 

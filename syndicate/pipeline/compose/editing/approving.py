@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from syndicate.config.durations import format_duration
 from syndicate.core.editing import Edits
+from syndicate.core.preflight import refuse
 from syndicate.errors import StoreError, SyndicateError, TransitionError
 from syndicate.model import Issue, IssueState
 from syndicate.pipeline.compose.editing.laying_out import Remade, rewrite_issue
@@ -47,6 +48,7 @@ def approve(
                 f"issue {made.id}: all its articles were dropped or withdrawn, so nothing would be sent; `syndicate "
                 f"issues edit {made.id} --undo` takes a change back, `syndicate issues cancel {made.id}` ends it"
             )
+        refuse([each for found in remade.finished.values() if found for each in found[1].findings], made.digest)
 
     def then(session: Session, _made: Made, _remade: Remade) -> Issue:
         let_go(session, issue_id, now)

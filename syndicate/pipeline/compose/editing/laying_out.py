@@ -68,7 +68,12 @@ class Remade:
             else:
                 planned, finished = found
                 made.append(
-                    Rewritten(id=edition_id, subject=finished.subject, articles=planned.shown, message=finished.message)
+                    Rewritten(
+                        id=edition_id,
+                        subject=finished.subject,
+                        articles=finished.shown(planned),
+                        message=finished.message,
+                    )
                 )
         return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,8 @@ from sqlmodel import Session
 from syndicate.core.addresses import parse_address
 from syndicate.core.editing import Edits
 from syndicate.core.personal import Personal
+from syndicate.core.preflight import Finding
+from syndicate.core.preflight.links import web_links
 from syndicate.errors import TransitionError, UnknownNameError
 from syndicate.model import Envelope, Keyring, Subscriber
 from syndicate.pipeline.compose.editing.laying_out import lay_out, render
@@ -33,9 +36,11 @@ def preview_issue(
     *,
     email: str | None,
     now: datetime,
+    try_links: Callable[[Sequence[str]], Sequence[Finding]] = lambda _links: (),
 ) -> Preview:
     """A draft as a subscriber of it (or, without one, most of them) would get it if it were approved now.
 
+    ``try_links`` gets the addresses that the page links to, and says which of them lead nowhere.
     Raises UnknownNameError for an unknown issue or for somebody who is not among its readers, TransitionError unless
     it is a draft: what went out is shown by ``replay``.
     """
@@ -46,7 +51,9 @@ def preview_issue(
         subscription = subscription_to(session, reader.id, made.digest) if reader else None
         planned = _edition(session, made, reader)
     finished = render(renderer, made, planned, made.edits, now)
-    return preview_of(finished, planned, reader_values(personal, keyring, reader, subscription, issue_id))
+    values = reader_values(personal, keyring, reader, subscription, issue_id)
+    dead = try_links(web_links(finished.rendered.html, finished.rendered.nonce))
+    return preview_of(finished, planned, values, findings=dead)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

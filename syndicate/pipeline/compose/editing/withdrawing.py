@@ -142,7 +142,7 @@ def _replace(
                 old.id,
                 key=planned.key,
                 subject=finished.subject,
-                articles=planned.shown,
+                articles=finished.shown(planned),
                 plan=old.plan,
                 message=finished.message,
                 now=now,
