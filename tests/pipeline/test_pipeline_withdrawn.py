@@ -102,6 +102,8 @@ def test_what_was_attempted_keeps_the_bytes_of_its_message_id(world: World) -> N
         shown = shown_message(session, ["morning"], 1, "en")
         (issue,) = public_issues(session, [1])
         assert editions_mark(session, [1]) > 0
+        # The address in the mails that were tried leads to what took its place.
+        assert shown_message(session, ["morning"], 1, "en", edition_id=1) == shown
     assert shown is not None
     assert b"Story a" not in shown
     assert issue.message == shown
