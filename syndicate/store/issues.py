@@ -140,6 +140,8 @@ def _issue(row: IssueRow, editions: int, counts: Counts | None) -> Issue:
         recipients=row.recipients,
         # Once kept, the sums go before the rows: pruning takes those away chunk by chunk (upkeep.py).
         counts=Counts(**row.final_counts) if row.final_counts else (counts or Counts()),
+        deadline_at=row.deadline_at,
+        deadline_action=row.deadline_action,
     )
 
 

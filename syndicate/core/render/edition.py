@@ -14,7 +14,15 @@ from zoneinfo import ZoneInfo
 
 from syndicate.config.sections import Digest, Site
 from syndicate.core.article.text import cut_text
-from syndicate.core.render.context import SUMMARY, article_context, preheader_of, sections_of, site_context
+from syndicate.core.render.context import (
+    SUMMARY,
+    article_context,
+    correction_context,
+    intro_html,
+    preheader_of,
+    sections_of,
+    site_context,
+)
 from syndicate.core.render.graphemes import graphemes
 from syndicate.core.render.inline import inline_styles
 from syndicate.core.render.languages import direction
@@ -34,8 +42,9 @@ class EditionInput:
     """What an edition is made of: ``articles`` shown in full and ``headlines`` as titles, both in their final order.
 
     ``more`` is how many articles it does not show at all; ``date`` is the issue's day in ``zone`` (an IANA name);
-    ``words`` come from ``TemplateSet.words``. ``summary_limit`` (characters) and ``shortened`` are for editions that
-    had to be made smaller.
+    ``words`` come from ``TemplateSet.words``. ``corrections``: articles that its readers have and that say something
+    else now. ``subject`` and ``intro`` (Markdown) are an editor's own; by default the digest's template makes one.
+    ``summary_limit`` (characters) and ``shortened`` are for editions that had to be made smaller.
     """
 
     site: Site
@@ -48,6 +57,9 @@ class EditionInput:
     articles: tuple[Article, ...]
     headlines: tuple[Article, ...] = ()
     more: int = 0
+    corrections: tuple[Article, ...] = ()
+    subject: str = ""
+    intro: str = ""
     words: Mapping[str, Word]
     summary_limit: int = SUMMARY
     shortened: bool = False
@@ -78,7 +90,7 @@ def render_edition(templates: TemplateSet, edition: EditionInput, nonce: str) ->
     context = edition_context(edition, nonce)
     render = edition_renderer(templates, edition, context, nonce)
     subject, page, text = template_names(edition)
-    line = one_line(render(subject), nonce)
+    line = one_line(edition.subject or render(subject), nonce)
     return RenderedEdition(
         subject=line or one_line(edition.digest_title, nonce),
         html=_unharmed(inline_styles(render(page), page), nonce, page),
@@ -178,8 +190,8 @@ def edition_context(edition: EditionInput, nonce: str) -> dict[str, Any]:
         "heading_level": level,
         # One mail may hold several digests; with one of them the part has no title of its own.
         "parts": [{"title": "", "sections": sections, "headlines": headlines, "more": edition.more, "level": level}],
-        "intro": "",
-        "corrections": [],
+        "intro": intro_html(edition.intro, edition.site),
+        "corrections": [correction_context(article, edition.site) for article in edition.corrections],
         "shortened": edition.shortened,
         "preheader": preheader_of(articles or headlines, headlines if articles else []),
         "words": dict(edition.words),

@@ -16,8 +16,9 @@ from syndicate.model import Issue, IssueState
 from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
 from syndicate.pipeline.compose.planning import Plan, PlannedEdition, plan_issue
 from syndicate.store.articles import number_due
+from syndicate.store.corrections import owe_corrections
 from syndicate.store.engine import Database
-from syndicate.store.freeze import FrozenEdition, freeze, hold_readers, pass_over
+from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers, pass_over
 from syndicate.store.issues import find_period, get_issue, last_subject, skip
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ def compose(
     """
     run = _Run(renderer, digest_name, period, None if frequencies is None else tuple(frequencies), now)
     database.repeat(lambda session: number_due(session, now))
+    if renderer.settings.named_digest(digest_name).corrections == "note":
+        database.repeat(lambda session: owe_corrections(session, digest_name, now))
     with database.read() as session:
         plan = run.plan(session)
         previous = last_subject(session, digest_name)
@@ -114,7 +117,7 @@ class _Run:
 
     def freeze(self, session: Session, *, keep_empty: bool, may_render: bool) -> Issue | None:
         existing = find_period(session, self.digest, self.period)
-        if existing is not None and existing.state is not IssueState.SKIPPED:
+        if existing is not None and (existing.state is not IssueState.SKIPPED or existing.recipients):
             return existing
         plan = self.plan(session)
         missing = [e for e in plan.editions if not self.renderer.has(self.digest, e, period=self.period)]
@@ -143,17 +146,25 @@ class _Run:
                     key=edition.key,
                     language=edition.language,
                     subject=finished.subject,
-                    articles=[
-                        *({"id": a.id, "version": a.version, "role": "full"} for a in finished.articles),
-                        *({"id": a.id, "version": a.version, "role": "headline"} for a in finished.headlines),
-                    ],
+                    articles=finished.shown(edition),
+                    plan=edition.plan,
                     message=finished.message,
                     cohorts=edition.cohorts,
                 )
                 for edition, finished in rendered
             ],
             now=self.now,
+            hold=self._hold(),
+            made_with=self.renderer.made_with,
         )
+
+    def _hold(self) -> Hold | None:
+        digest = self.renderer.settings.named_digest(self.digest)
+        if digest.approval == "none":
+            return None
+        if digest.approval_deadline is None:
+            return Hold()
+        return Hold(deadline_at=self.now + digest.approval_deadline, action=digest.approval_default)
 
     def tell(self, editions: Iterable[PlannedEdition], previous: str | None) -> None:
         """Say in the log what the pre-flight found, each thing once."""
@@ -166,7 +177,8 @@ class _Run:
 
     def _finished(self, edition: PlannedEdition) -> FinishedEdition:
         finished = self.renderer.render(self.digest, edition, period=self.period, now=self.now)
-        refuse(finished.findings, self.digest)
+        if self.renderer.settings.named_digest(self.digest).approval == "none":
+            refuse(finished.findings, self.digest)  # a draft may have errors: its approval is refused
         return finished
 
     def _why_empty(self, plan: Plan) -> str:

@@ -7,10 +7,13 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from syndicate.config import Settings
+from syndicate.core.editing import Edits
 from syndicate.core.message.digest_message import MessageHeaders, build_message
 from syndicate.core.message.headers import parse_mailbox
+from syndicate.core.personal import Personal
 from syndicate.core.preflight import Finding, prepare
 from syndicate.core.render.edition import EditionInput, RenderedEdition, render_edition
 from syndicate.core.render.languages import with_region
@@ -35,6 +38,10 @@ class FinishedEdition:
     headlines: tuple[Article, ...] = ()
     size: int = 0
     findings: tuple[Finding, ...] = field(default=())
+
+    def shown(self, planned: PlannedEdition) -> list[dict[str, Any]]:
+        """What it shows, as the ledger keeps it."""
+        return replace(planned, articles=self.articles, headlines=self.headlines).shown
 
 
 class EditionRenderer:
@@ -73,8 +80,23 @@ class EditionRenderer:
         """Render an edition for an editor's eyes: its subject begins with ``[test]``."""
         return self._render(digest_name, edition, "test", now, prefix="[test] ")
 
+    def render_edited(
+        self, digest_name: str, edition: PlannedEdition, *, period: str, now: datetime, edits: Edits, test: bool = False
+    ) -> FinishedEdition:
+        """Render an edition with an editor's subject and intro; its articles are laid out already. Keeps nothing."""
+        prefix = "[test] " if test else ""
+        return self._render(digest_name, edition, period, now, prefix=prefix, subject=edits.subject, intro=edits.intro)
+
     def _render(
-        self, digest_name: str, edition: PlannedEdition, period: str, now: datetime, *, prefix: str = ""
+        self,
+        digest_name: str,
+        edition: PlannedEdition,
+        period: str,
+        now: datetime,
+        *,
+        prefix: str = "",
+        subject: str = "",
+        intro: str = "",
     ) -> FinishedEdition:
         settings = self.settings
         digest = settings.named_digest(digest_name)
@@ -90,6 +112,9 @@ class EditionRenderer:
             articles=edition.articles,
             headlines=edition.headlines,
             more=edition.more,
+            corrections=edition.corrections,
+            subject=subject,
+            intro=intro,
             words=self._templates.words(edition.language, settings.site.language),
         )
         nonce = self._nonce(digest_name, period, edition.key)
@@ -100,9 +125,8 @@ class EditionRenderer:
             return replace(rendered, subject=prefix + rendered.subject)
 
         flight = prepare(planned, render, lambda rendered: build_message(rendered, headers))
-        subject = fill_markers(flight.rendered.subject, nonce, dict.fromkeys(CODES, ""))
         return FinishedEdition(
-            subject=subject,
+            subject=fill_markers(flight.rendered.subject, nonce, dict.fromkeys(CODES, "")),
             rendered=flight.rendered,
             message=flight.message,
             articles=flight.edition.articles,
@@ -125,6 +149,11 @@ class EditionRenderer:
             reply_to=parse_mailbox(reply_to) if reply_to else None,
             unsubscribe=settings.privacy.unsubscribe_header,
         )
+
+    @property
+    def made_with(self) -> dict[str, str | None]:
+        """Where links lead and which key signs them now: see ``core/personal.py``."""
+        return Personal.of(self.settings).document(self._keyring)
 
     def _nonce(self, digest_name: str, period: str, key: str) -> str:
         # Keyed, so that nobody who writes an article can know it; the same again for the same edition.
