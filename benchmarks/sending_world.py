@@ -144,7 +144,14 @@ class World:
 
     def deliver(self) -> Ran:
         """One `syndicate deliver` to the end."""
-        return run([sys.executable, "-m", "syndicate", "-c", str(self.config), "deliver", "--json"])
+        return self._run("deliver")
+
+    def command(self, *words: str) -> str:
+        """What a command prints as JSON."""
+        return self._run(*words).output
+
+    def _run(self, *words: str) -> Ran:
+        return run([sys.executable, "-m", "syndicate", "-c", str(self.config), *words, "--json"])
 
 
 def run(command: list[str]) -> Ran:
