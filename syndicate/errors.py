@@ -67,6 +67,10 @@ class TemplateError(SyndicateError):
         super().__init__(f"template {name}{f', line {line}' if line else ''}: {message}")
 
 
+class PreflightError(SyndicateError):
+    """An edition is not fit to be sent: a rule of the pre-flight that cannot be mended says no."""
+
+
 class FeedError(SyndicateError):
     """A feed document could not be built or written; the last good one stays in place."""
 
@@ -109,6 +113,10 @@ class KeyFileError(SyndicateError):
 
 class TransitionError(SyndicateError):
     """A state does not allow what was asked (for example: resume an issue that is finished)."""
+
+
+class PrunedError(SyndicateError):
+    """What was asked for was kept for its time and let go since."""
 
 
 class StoreError(SyndicateError):

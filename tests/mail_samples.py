@@ -161,7 +161,7 @@ def rendered(templates: TemplateSet | None = None, **changed: Any) -> RenderedEd
 
 def plain(**changed: str) -> RenderedEdition:
     """Texts as if they had been rendered, for tests of messages alone."""
-    values = {
+    values: dict[str, Any] = {
         "subject": "Hello",
         "html": "<p>Hi</p>\n",
         "text": "Hi\n",

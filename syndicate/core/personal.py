@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 from urllib.parse import quote
 
 from syndicate.config import Settings
@@ -29,6 +31,21 @@ class Personal:
             return_path=settings.bounce.return_path,
             sender=parse_mailbox(settings.delivery.from_).address,
         )
+
+    def document(self, keyring: Keyring) -> dict[str, str | None]:
+        """It as plain values, with the id of the key that signs, so that a message can be made again for ``replay``."""
+        return asdict(self) | {"key": keyring.keys[0].id}
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Personal:
+        """From the plain values of ``document``."""
+        return cls(**{name: document[name] for name in ("public_url", "message_domain", "return_path", "sender")})
+
+
+def keyring_as(keyring: Keyring, key_id: str) -> Keyring | None:
+    """The keyring as it was when that key was its newest; None when it holds no such key."""
+    ids = [key.id for key in keyring.keys]
+    return replace(keyring, keys=keyring.keys[ids.index(key_id) :]) if key_id in ids else None
 
 
 def slot_values(

@@ -49,7 +49,7 @@ def prune(
     bodies_before, rows_before = now - keep.keep_editions, now - keep.keep_deliveries
     versions_before = now - keep.keep_versions
     editions = _in_chunks(
-        database, lambda session: upkeep.drop_bodies(session, bodies_before, BODIES), BODIES, stopping
+        database, lambda session: upkeep.drop_bodies(session, bodies_before, BODIES, now=now), BODIES, stopping
     )
     deliveries, problems = _prune_ledger(database, rows_before, stopping)
     versions = _in_chunks(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
 from syndicate.config.sections import Selection
+from syndicate.core.editing import Edits
 from syndicate.core.happenings import DeliveryFacts
 from syndicate.core.selection import Outline, Standing
 from syndicate.errors import UnknownNameError
@@ -34,6 +35,9 @@ class IssueFacts:
     max_seq: int
     composed_at: datetime
     pruned: bool
+    recipients: int
+    edits: Edits
+    made_with: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,14 @@ class EditionFacts:
     subject: str
     articles: Sequence[dict[str, Any]]
     kept: bool
+    plan: Mapping[str, Any] | None
+    pruned_at: datetime | None
+
+    @property
+    def chosen(self) -> set[int]:
+        """The articles that were chosen for it before an editor or a withdrawal changed it."""
+        plan = self.plan or {}
+        return {*plan.get("articles", ()), *plan.get("headlines", ())}
 
 
 def issues_of(session: Session, digests: Iterable[str], subscriber_id: int, limit: int) -> list[IssueFacts]:
@@ -91,6 +103,7 @@ def delivery_before(session: Session, subscriber_id: int, issue: IssueFacts) -> 
             col(DeliveryRow.subscriber_id) == subscriber_id,
             col(IssueRow.digest) == issue.digest,
             col(IssueRow.id) < issue.id,
+            col(IssueRow.given_back).is_(False),
         )
         .order_by(col(IssueRow.id).desc())
         .limit(1)
@@ -113,6 +126,8 @@ def editions_by_id(session: Session, ids: Iterable[int]) -> dict[int, EditionFac
         col(EditionRow.subject),
         col(EditionRow.articles),
         col(EditionRow.message).is_not(None).label("kept"),
+        col(EditionRow.plan),
+        col(EditionRow.pruned_at),
     ).where(col(EditionRow.id).in_(list(ids)))
     return {row.id: EditionFacts(**row._asdict()) for row in session.execute(query)}
 
@@ -167,6 +182,16 @@ def titles(session: Session, ids: Iterable[int]) -> dict[int, tuple[str, str | N
     return {row.id: (row.title, row.url) for row in rows}
 
 
+def addresses_of(session: Session, ids: Iterable[int]) -> dict[str, int]:
+    """Articles by web address and by ``tag:`` URI."""
+    table = articles.c
+    query = select(table.id, table.uid, table.url).where(table.id.in_(list(ids))).order_by(table.id)
+    found: dict[str, int] = {}
+    for row in session.connection().execute(query):
+        found.update({address: row.id for address in (row.uid, row.url) if address})
+    return found
+
+
 def addresses_near(session: Session, email_key: str) -> list[str]:
     """Addresses that begin like this one: those to look for a slip of the pen in."""
     start = email_key[:2]
@@ -194,6 +219,9 @@ def _issue(row: IssueRow) -> IssueFacts:
         max_seq=row.max_seq,
         composed_at=row.composed_at,
         pruned=row.final_counts is not None,
+        recipients=row.recipients,
+        edits=Edits.of(row.edits),
+        made_with=row.made_with,
     )
 
 

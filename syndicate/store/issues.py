@@ -36,6 +36,17 @@ def period_exists(session: Session, digest: str, period: str) -> bool:
     return session.execute(query).first() is not None
 
 
+def last_subject(session: Session, digest: str) -> str | None:
+    """The subject of the digest's newest issue that was composed; None before the first."""
+    query = (
+        select(col(IssueRow.subject))
+        .where(col(IssueRow.digest) == digest, col(IssueRow.state).not_in([IssueState.SKIPPED, IssueState.CANCELLED]))
+        .order_by(col(IssueRow.id).desc())
+        .limit(1)
+    )
+    return session.execute(query).scalar_one_or_none()
+
+
 def skip(session: Session, *, digest: str, period: str, reason: str, now: datetime) -> int:
     """Store a run that made no issue, with its reason; an existing row of that period stays. Returns its id."""
     existing = session.execute(
@@ -129,6 +140,8 @@ def _issue(row: IssueRow, editions: int, counts: Counts | None) -> Issue:
         recipients=row.recipients,
         # Once kept, the sums go before the rows: pruning takes those away chunk by chunk (upkeep.py).
         counts=Counts(**row.final_counts) if row.final_counts else (counts or Counts()),
+        deadline_at=row.deadline_at,
+        deadline_action=row.deadline_action,
     )
 
 

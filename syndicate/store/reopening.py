@@ -16,12 +16,13 @@ from syndicate.store.tables import DeliveryRow, EditionRow, IssueRow
 Conditions = Sequence[ColumnElement[bool]]
 
 
-def lock_issue(session: Session, issue_id: int) -> IssueRow:
-    """The issue, locked before its rows are looked at. Raises UnknownNameError.
+def lock_issue(session: Session, issue_id: int, *, lock: bool = True) -> IssueRow:
+    """The issue, locked (unless told not to) before its rows are looked at. Raises UnknownNameError.
 
     Finishing it at this moment must see them queued, or its finish be seen here.
     """
-    query = select(IssueRow).where(col(IssueRow.id) == issue_id).with_for_update()
+    query = select(IssueRow).where(col(IssueRow.id) == issue_id)
+    query = query.with_for_update() if lock else query
     issue: IssueRow | None = session.execute(query).scalar_one_or_none()
     if issue is None:
         raise UnknownNameError(f"there is no issue {issue_id}; `syndicate issues list` names those there are")

@@ -33,7 +33,8 @@ def shown_issues(
     session: Session, digests: Sequence[str], *, limit: int, before: int | None = None
 ) -> list[ShownIssue]:
     """Read the issues of some digests, newest first; with ``before``, those older than that id."""
-    kept = exists().where(_editions.c.issue_id == _issues.c.id, _editions.c.message.is_not(None))
+    # One that was replaced shows an article that was withdrawn.
+    kept = exists().where(_editions.c.issue_id == _issues.c.id, _editions.c.message.is_not(None), _editions.c.current)
     query = (
         select(_issues.c.id, _issues.c.digest, _issues.c.subject, _issues.c.composed_at, kept.label("readable"))
         .where(_issues.c.digest.in_(digests), _issues.c.state.in_(_SHOWN))
@@ -63,6 +64,7 @@ def shown_message(
             _issues.c.digest.in_(digests),
             _issues.c.state.in_(_SHOWN),
             _editions.c.message.is_not(None),
+            _editions.c.current,
         )
         .order_by(_editions.c.recipients.desc(), _editions.c.language != language, _editions.c.id)
         .limit(1)

@@ -39,9 +39,8 @@ def test_every_problem_is_named_once_with_its_place() -> None:
 
 def test_a_mail_without_an_unsubscribe_link_is_a_problem() -> None:
     found = template_problems(texts(digest__digest_txt="{{ top.title }}"), settings())
-    assert places(found) == [
-        ("templates/digest/digest.txt", "", "holds no unsubscribe link; put {{ unsubscribe_url }} into it")
-    ]
+    assert [(p.where, p.severity) for p in found] == [("templates/digest/digest.txt", s) for s in ("error", "warning")]
+    assert "put {{ unsubscribe_url }} into both templates" in found[0].message
 
 
 def test_a_missing_template_and_broken_words() -> None:
@@ -56,7 +55,18 @@ def test_a_missing_template_and_broken_words() -> None:
 
 def test_an_empty_page_is_found() -> None:
     found = template_problems(texts(digest__digest_html="{{ unsubscribe_url }}", mails__confirm_html=""), settings())
-    assert places(found) == [("templates/mails/confirm.html", "", "renders nothing")]
+    assert places(found)[-1] == ("templates/mails/confirm.html", "", "renders nothing")
+    assert {problem.where for problem in found[:-1]} == {"templates/digest/digest.html"}
+    assert {problem.severity for problem in found[:-1]} == {"warning"}  # what is repaired when it is sent
+
+
+def test_an_error_of_the_pre_flight_is_an_error_and_a_warning_is_none() -> None:
+    site = SITE.model_copy(update={"postal_address": ""})
+    found = template_problems(texts(), settings(morning={"subject": "[TODO]"}).model_copy(update={"site": site}))
+    assert [(p.where, p.key, p.severity) for p in found] == [
+        ("config.toml", "digest.morning.subject", "error"),
+        ("config.toml", "site.postal_address", "warning"),
+    ]
 
 
 def test_broken_words_hide_no_other_fault() -> None:

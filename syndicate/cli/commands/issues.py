@@ -11,6 +11,8 @@ import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, issue_sum, pace_line, reason_line, state_word
+from syndicate.cli.drafts import draft_line, edits_line, event_line
+from syndicate.cli.drafts import register as register_drafts
 
 if TYPE_CHECKING:
     from syndicate.model import Issue
@@ -43,6 +45,7 @@ def register(app: typer.Typer) -> None:
     group.command("cancel", epilog=example("syndicate issues cancel 7"))(cancel)
     group.command("resolve", epilog=example("syndicate issues resolve 7 --as resend"))(resolve)
     group.command("retry", epilog=example("syndicate issues retry 7", "syndicate issues retry 7 --class block"))(retry)
+    register_drafts(group)
     app.add_typer(group, name="issues")
 
 
@@ -80,6 +83,7 @@ def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> 
     """Show one issue, its sums and pace and why some were not accepted; exit status 1 without a balance."""
     from dataclasses import asdict
 
+    from syndicate.pipeline.compose.editing import contents
     from syndicate.service.status import pace_document, pace_now
     from syndicate.store.issues import get_issue, issue_reasons
 
@@ -88,9 +92,16 @@ def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> 
         issue = get_issue(session, issue_id)
         reasons = issue_reasons(session, issue_id)
         pace = pace_now(session, issue, services.clock())
+        made = contents(session, issue_id)
     call.output.document(
         issue_document(issue)
-        | {"rate": pace and pace_document(pace), "reasons": [asdict(reason) for reason in reasons]}
+        | {
+            "rate": pace and pace_document(pace),
+            "reasons": [asdict(reason) for reason in reasons],
+            "edits": made.edits.document(),
+            "articles": [asdict(article) for article in made.articles],
+            "events": [{"event": each.event, "at": each.at, "by": each.by} for each in made.events],
+        }
     )
     call.output.table(
         ("", ""),
@@ -105,6 +116,25 @@ def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> 
             ("deliveries", "state", "why"),
             [(r.count, state_word(r.state), reason_line(r.reason, r.code, r.reply)) for r in reasons],
         )
+    if made.articles:
+        call.output.table(
+            ("recipients", "article", "address", ""),
+            [
+                (
+                    a.recipients,
+                    a.title,
+                    a.url or "",
+                    " ".join(w for w in ("pinned", "dropped", "withdrawn") if getattr(a, w)),
+                )
+                for a in made.articles
+            ],
+        )
+    if made.edits.any:
+        call.output.text(edits_line(made.edits))
+    for event in made.events:
+        call.output.text(event_line(event))
+    if issue.state.value == "draft":
+        call.output.text(draft_line(issue))
     if not issue.balanced:
         raise typer.Exit(1)
 
@@ -124,7 +154,7 @@ def resume(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -
 
 
 def cancel(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
-    """Cancel an issue: what is queued or deferred is not sent; what was sent stays on the ledger."""
+    """Cancel an issue: what is queued or deferred is not sent; a draft's articles come with the next issue."""
     from syndicate.pipeline import control
 
     _change(ctx, issue_id, as_json, control.cancel)

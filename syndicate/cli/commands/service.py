@@ -8,6 +8,7 @@ import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line, pace_line
+from syndicate.cli.drafts import draft_line
 from syndicate.cli.output import shown
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
             [(f.feed, f.hub, f.state.value, f.expires_at, f.error) for f in found.following],
         )
     for issue in (*found.running, *found.last_skipped):
-        say.text(issue_line(issue))
+        say.text(draft_line(issue) if issue.state.value == "draft" else issue_line(issue))
     for line in (*map(pace_line, found.paces), *map(_limit_line, found.limits)):
         say.text(line)
     for name, failure in found.not_composed.items():

@@ -11,11 +11,18 @@ from zoneinfo import ZoneInfo
 
 from syndicate.config.settings import Settings
 from syndicate.core.message.confirmation_message import Confirmation, build_confirmation
+from syndicate.core.message.digest_message import MessageHeaders, build_message
 from syndicate.core.message.headers import Mailbox
-from syndicate.core.render.edition import EditionInput, edition_context, edition_renderer, template_names
+from syndicate.core.preflight import Finding, Severity, prepare
+from syndicate.core.render.edition import (
+    EditionInput,
+    edition_context,
+    edition_renderer,
+    render_edition,
+    template_names,
+)
 from syndicate.core.render.inline import inline_styles
 from syndicate.core.render.samples import SAMPLE_ARTICLES, SAMPLE_TIME
-from syndicate.core.render.slots import marker
 from syndicate.core.render.templates import TemplateSet
 from syndicate.core.render.words import is_words, read_catalogues
 from syndicate.errors import Problem, TemplateError
@@ -61,6 +68,17 @@ class Findings:
         if problem not in self.problems:
             self.problems.append(problem)
 
+    def note(self, finding: Finding) -> None:
+        """Take down what the pre-flight said. What it would repair is a warning here: the template can be mended."""
+        severity = "error" if finding.severity is Severity.ERROR else "warning"
+        message = f"{finding.what} ({finding.code}): {finding.todo}"
+        if finding.where.startswith("digest/"):
+            problem = Problem(f"{self._folder}/{finding.where}", "", message, severity)
+        else:
+            problem = Problem("config.toml", finding.where, message, severity)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
     def attempt(self, action: Callable[[], _T]) -> _T | None:
         """What an action gives, or None after taking down why it gives nothing."""
         try:
@@ -87,18 +105,39 @@ def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: Fi
         zone=zone,
         articles=SAMPLE_ARTICLES,
         headlines=SAMPLE_ARTICLES,
+        corrections=SAMPLE_ARTICLES,
+        intro="A *sample* of an editor's words.",
         words=templates.words(settings.site.language),
     )
     render = edition_renderer(templates, edition, edition_context(edition, _NONCE), _NONCE)
     subject, page, text = template_names(edition)
     found.attempt(lambda: render(subject))
-    for part in (page, text):
-        rendered = found.attempt(lambda part=part: render(part))  # type: ignore[misc]
-        if rendered is not None and marker("unsubscribe_url", _NONCE) not in rendered:
-            message = "holds no unsubscribe link; put {{ unsubscribe_url }} into it"
-            found.add(TemplateError(message, name=part))
-        if rendered is not None and part == page:
-            found.attempt(lambda html=rendered: inline_styles(html, page))  # type: ignore[misc]
+    printed = [found.attempt(lambda part=part: render(part)) for part in (page, text)]  # type: ignore[misc]
+    # Each template is tried alone, so that one that is broken hides nothing in another; then all of them together.
+    if None in printed:
+        if printed[0] is not None:
+            found.attempt(lambda: inline_styles(printed[0] or "", page))
+        return
+    flight = found.attempt(
+        lambda: prepare(
+            edition,
+            lambda wanted: render_edition(templates, wanted, _NONCE),
+            lambda rendered: build_message(rendered, _headers(settings, name)),
+        )
+    )
+    for finding in flight.findings if flight else ():
+        found.note(finding)
+
+
+def _headers(settings: Settings, name: str) -> MessageHeaders:
+    return MessageHeaders(
+        sender=Mailbox(settings.site.title, "news@courier.example"),
+        date=SAMPLE_TIME,
+        digest=name,
+        digest_title=settings.digest_title(name),
+        domain="courier.example",
+        issue="sample",
+    )
 
 
 def _confirmation(settings: Settings) -> Confirmation:

@@ -14,7 +14,15 @@ from zoneinfo import ZoneInfo
 
 from syndicate.config.sections import Digest, Site
 from syndicate.core.article.text import cut_text
-from syndicate.core.render.context import SUMMARY, article_context, preheader_of, sections_of, site_context
+from syndicate.core.render.context import (
+    SUMMARY,
+    article_context,
+    correction_context,
+    intro_html,
+    preheader_of,
+    sections_of,
+    site_context,
+)
 from syndicate.core.render.graphemes import graphemes
 from syndicate.core.render.inline import inline_styles
 from syndicate.core.render.languages import direction
@@ -34,8 +42,9 @@ class EditionInput:
     """What an edition is made of: ``articles`` shown in full and ``headlines`` as titles, both in their final order.
 
     ``more`` is how many articles it does not show at all; ``date`` is the issue's day in ``zone`` (an IANA name);
-    ``words`` come from ``TemplateSet.words``. ``summary_limit`` (characters) and ``shortened`` are for editions that
-    had to be made smaller.
+    ``words`` come from ``TemplateSet.words``. ``corrections``: articles that its readers have and that say something
+    else now. ``subject`` and ``intro`` (Markdown) are an editor's own; by default the digest's template makes one.
+    ``summary_limit`` (characters) and ``shortened`` are for editions that had to be made smaller.
     """
 
     site: Site
@@ -48,6 +57,9 @@ class EditionInput:
     articles: tuple[Article, ...]
     headlines: tuple[Article, ...] = ()
     more: int = 0
+    corrections: tuple[Article, ...] = ()
+    subject: str = ""
+    intro: str = ""
     words: Mapping[str, Word]
     summary_limit: int = SUMMARY
     shortened: bool = False
@@ -55,7 +67,10 @@ class EditionInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedEdition:
-    """Finished texts in which slots stand as markers of ``nonce``; ``fill_markers`` makes a preview of one of them."""
+    """Finished texts in which slots stand as markers of ``nonce``; ``fill_markers`` makes a preview of one of them.
+
+    ``subject_missing``: the subject's template gave nothing, and the digest's title stands in for it.
+    """
 
     subject: str
     html: str
@@ -63,6 +78,7 @@ class RenderedEdition:
     preheader: str
     language: str
     nonce: str
+    subject_missing: bool = False
 
 
 def render_edition(templates: TemplateSet, edition: EditionInput, nonce: str) -> RenderedEdition:
@@ -74,13 +90,15 @@ def render_edition(templates: TemplateSet, edition: EditionInput, nonce: str) ->
     context = edition_context(edition, nonce)
     render = edition_renderer(templates, edition, context, nonce)
     subject, page, text = template_names(edition)
+    line = one_line(edition.subject or render(subject), nonce)
     return RenderedEdition(
-        subject=one_line(render(subject), nonce) or edition.digest_title,
+        subject=line or one_line(edition.digest_title, nonce),
         html=_unharmed(inline_styles(render(page), page), nonce, page),
         text=finish_text(render(text), nonce),
         preheader=context["preheader"],
         language=edition.language,
         nonce=nonce,
+        subject_missing=not line,
     )
 
 
@@ -172,8 +190,8 @@ def edition_context(edition: EditionInput, nonce: str) -> dict[str, Any]:
         "heading_level": level,
         # One mail may hold several digests; with one of them the part has no title of its own.
         "parts": [{"title": "", "sections": sections, "headlines": headlines, "more": edition.more, "level": level}],
-        "intro": "",
-        "corrections": [],
+        "intro": intro_html(edition.intro, edition.site),
+        "corrections": [correction_context(article, edition.site) for article in edition.corrections],
         "shortened": edition.shortened,
         "preheader": preheader_of(articles or headlines, headlines if articles else []),
         "words": dict(edition.words),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,14 +10,18 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from syndicate.core.preflight import Finding, refuse, repeated_subject
 from syndicate.errors import LedgerError, StoreConflictError
 from syndicate.model import Issue, IssueState
 from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
 from syndicate.pipeline.compose.planning import Plan, PlannedEdition, plan_issue
 from syndicate.store.articles import number_due
+from syndicate.store.corrections import owe_corrections
 from syndicate.store.engine import Database
-from syndicate.store.freeze import FrozenEdition, freeze, hold_readers, pass_over
-from syndicate.store.issues import find_period, get_issue, skip
+from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers, pass_over
+from syndicate.store.issues import find_period, get_issue, last_subject, skip
+
+log = logging.getLogger(__name__)
 
 # PostgreSQL refuses a freeze during which somebody changed a subscription that it moves. The second attempt keeps
 # them from it, so what the third could still meet is a deadlock with somebody else's work.
@@ -49,14 +54,18 @@ def compose(
     A period that was composed before gives that issue. Nothing new gives an issue in state ``skipped`` with its
     reason, or None and no row unless ``keep_empty``. Editions are rendered before the write lock is taken; inside,
     selection is made again, and if that gives an edition not yet rendered, the lock is left for it. ``with_it`` runs
-    in the same transaction (the clock moves its schedule there), also when the issue is skipped. Raises TemplateError,
-    and nothing is written; LedgerError when the ledger would not balance.
+    in the same transaction (the clock moves its schedule there), also when the issue is skipped. Raises TemplateError
+    and PreflightError, and nothing is written; LedgerError when the ledger would not balance.
     """
     run = _Run(renderer, digest_name, period, None if frequencies is None else tuple(frequencies), now)
     database.repeat(lambda session: number_due(session, now))
+    if renderer.settings.named_digest(digest_name).corrections == "note":
+        database.repeat(lambda session: owe_corrections(session, digest_name, now))
     with database.read() as session:
         plan = run.plan(session)
+        previous = last_subject(session, digest_name)
     run.render(plan.editions)
+    run.tell(plan.editions, previous)
     conflicts, looks = 0, 0
     while True:
         try:
@@ -108,7 +117,7 @@ class _Run:
 
     def freeze(self, session: Session, *, keep_empty: bool, may_render: bool) -> Issue | None:
         existing = find_period(session, self.digest, self.period)
-        if existing is not None and existing.state is not IssueState.SKIPPED:
+        if existing is not None and (existing.state is not IssueState.SKIPPED or existing.recipients):
             return existing
         plan = self.plan(session)
         missing = [e for e in plan.editions if not self.renderer.has(self.digest, e, period=self.period)]
@@ -137,20 +146,40 @@ class _Run:
                     key=edition.key,
                     language=edition.language,
                     subject=finished.subject,
-                    articles=[
-                        *({"id": a.id, "version": a.version, "role": "full"} for a in edition.articles),
-                        *({"id": a.id, "version": a.version, "role": "headline"} for a in edition.headlines),
-                    ],
+                    articles=finished.shown(edition),
+                    plan=edition.plan,
                     message=finished.message,
                     cohorts=edition.cohorts,
                 )
                 for edition, finished in rendered
             ],
             now=self.now,
+            hold=self._hold(),
+            made_with=self.renderer.made_with,
         )
 
+    def _hold(self) -> Hold | None:
+        digest = self.renderer.settings.named_digest(self.digest)
+        if digest.approval == "none":
+            return None
+        if digest.approval_deadline is None:
+            return Hold()
+        return Hold(deadline_at=self.now + digest.approval_deadline, action=digest.approval_default)
+
+    def tell(self, editions: Iterable[PlannedEdition], previous: str | None) -> None:
+        """Say in the log what the pre-flight found, each thing once."""
+        found: dict[Finding, None] = {}
+        for edition in editions:
+            finished = self._finished(edition)
+            found |= dict.fromkeys([*finished.findings, *repeated_subject(finished.subject, previous, self.digest)])
+        for finding in found:
+            log.warning("digest %s %s: %s: %s", self.digest, self.period, finding.severity, finding)
+
     def _finished(self, edition: PlannedEdition) -> FinishedEdition:
-        return self.renderer.render(self.digest, edition, period=self.period, now=self.now)
+        finished = self.renderer.render(self.digest, edition, period=self.period, now=self.now)
+        if self.renderer.settings.named_digest(self.digest).approval == "none":
+            refuse(finished.findings, self.digest)  # a draft may have errors: its approval is refused
+        return finished
 
     def _why_empty(self, plan: Plan) -> str:
         if not plan.subscriptions:

@@ -5,27 +5,43 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from syndicate.config import Settings
+from syndicate.core.editing import Edits
 from syndicate.core.message.digest_message import MessageHeaders, build_message
 from syndicate.core.message.headers import parse_mailbox
+from syndicate.core.personal import Personal
+from syndicate.core.preflight import Finding, prepare
 from syndicate.core.render.edition import EditionInput, RenderedEdition, render_edition
 from syndicate.core.render.languages import with_region
 from syndicate.core.render.slots import CODES, fill_markers
 from syndicate.core.render.templates import TemplateSet
-from syndicate.model import Keyring
+from syndicate.model import Article, Keyring
 from syndicate.pipeline.compose.planning import PlannedEdition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedEdition:
-    """One edition ready to be frozen. ``subject`` has its slots filled with their fallbacks, for lists and pages."""
+    """One edition ready to be frozen. ``subject`` has its slots filled with their fallbacks, for lists and pages.
+
+    ``articles`` are those it shows in full and ``headlines`` those it names: the pre-flight may have made it smaller
+    than it was planned. ``findings`` are the pre-flight's, ``size`` the bytes of the HTML part as it is sent.
+    """
 
     subject: str
     rendered: RenderedEdition
     message: bytes
+    articles: tuple[Article, ...] = ()
+    headlines: tuple[Article, ...] = ()
+    size: int = 0
+    findings: tuple[Finding, ...] = field(default=())
+
+    def shown(self, planned: PlannedEdition) -> list[dict[str, Any]]:
+        """What it shows, as the ledger keeps it."""
+        return replace(planned, articles=self.articles, headlines=self.headlines).shown
 
 
 class EditionRenderer:
@@ -64,46 +80,80 @@ class EditionRenderer:
         """Render an edition for an editor's eyes: its subject begins with ``[test]``."""
         return self._render(digest_name, edition, "test", now, prefix="[test] ")
 
+    def render_edited(
+        self, digest_name: str, edition: PlannedEdition, *, period: str, now: datetime, edits: Edits, test: bool = False
+    ) -> FinishedEdition:
+        """Render an edition with an editor's subject and intro; its articles are laid out already. Keeps nothing."""
+        prefix = "[test] " if test else ""
+        return self._render(digest_name, edition, period, now, prefix=prefix, subject=edits.subject, intro=edits.intro)
+
     def _render(
-        self, digest_name: str, edition: PlannedEdition, period: str, now: datetime, *, prefix: str = ""
+        self,
+        digest_name: str,
+        edition: PlannedEdition,
+        period: str,
+        now: datetime,
+        *,
+        prefix: str = "",
+        subject: str = "",
+        intro: str = "",
     ) -> FinishedEdition:
         settings = self.settings
         digest = settings.named_digest(digest_name)
         zone = settings.digest_zone(digest_name)
-        rendered = render_edition(
-            self._templates,
-            EditionInput(
-                site=settings.site,
-                digest_name=digest_name,
-                digest=digest,
-                digest_title=settings.digest_title(digest_name),
-                language=edition.language,
-                date=now.astimezone(zone).date(),
-                zone=zone.key,
-                articles=edition.articles,
-                headlines=edition.headlines,
-                more=edition.more,
-                words=self._templates.words(edition.language, settings.site.language),
-            ),
-            self._nonce(digest_name, period, edition.key),
+        planned = EditionInput(
+            site=settings.site,
+            digest_name=digest_name,
+            digest=digest,
+            digest_title=settings.digest_title(digest_name),
+            language=edition.language,
+            date=now.astimezone(zone).date(),
+            zone=zone.key,
+            articles=edition.articles,
+            headlines=edition.headlines,
+            more=edition.more,
+            corrections=edition.corrections,
+            subject=subject,
+            intro=intro,
+            words=self._templates.words(edition.language, settings.site.language),
         )
-        rendered = replace(rendered, subject=prefix + rendered.subject)
+        nonce = self._nonce(digest_name, period, edition.key)
+        headers = self._headers(digest_name, period, now)
+
+        def render(wanted: EditionInput) -> RenderedEdition:
+            rendered = render_edition(self._templates, wanted, nonce)
+            return replace(rendered, subject=prefix + rendered.subject)
+
+        flight = prepare(planned, render, lambda rendered: build_message(rendered, headers))
+        return FinishedEdition(
+            subject=fill_markers(flight.rendered.subject, nonce, dict.fromkeys(CODES, "")),
+            rendered=flight.rendered,
+            message=flight.message,
+            articles=flight.edition.articles,
+            headlines=flight.edition.headlines,
+            size=flight.size,
+            findings=flight.findings,
+        )
+
+    def _headers(self, digest_name: str, period: str, now: datetime) -> MessageHeaders:
+        settings = self.settings
+        digest = settings.named_digest(digest_name)
         reply_to = digest.reply_to or settings.delivery.reply_to
-        message = build_message(
-            rendered,
-            MessageHeaders(
-                sender=parse_mailbox(digest.from_ or settings.delivery.from_),
-                date=now.astimezone(zone).replace(microsecond=0),
-                digest=digest_name,
-                digest_title=settings.digest_title(digest_name),
-                domain=settings.mail_domain,
-                issue=period,
-                reply_to=parse_mailbox(reply_to) if reply_to else None,
-                unsubscribe=settings.privacy.unsubscribe_header,
-            ),
+        return MessageHeaders(
+            sender=parse_mailbox(digest.from_ or settings.delivery.from_),
+            date=now.astimezone(settings.digest_zone(digest_name)).replace(microsecond=0),
+            digest=digest_name,
+            digest_title=settings.digest_title(digest_name),
+            domain=settings.mail_domain,
+            issue=period,
+            reply_to=parse_mailbox(reply_to) if reply_to else None,
+            unsubscribe=settings.privacy.unsubscribe_header,
         )
-        subject = fill_markers(rendered.subject, rendered.nonce, dict.fromkeys(CODES, ""))
-        return FinishedEdition(subject=subject, rendered=rendered, message=message)
+
+    @property
+    def made_with(self) -> dict[str, str | None]:
+        """Where links lead and which key signs them now: see ``core/personal.py``."""
+        return Personal.of(self.settings).document(self._keyring)
 
     def _nonce(self, digest_name: str, period: str, key: str) -> str:
         # Keyed, so that nobody who writes an article can know it; the same again for the same edition.

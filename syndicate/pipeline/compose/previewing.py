@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import html
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
 from syndicate.core.addresses import parse_address
+from syndicate.core.corrections import corrections
 from syndicate.core.message.template import MessageTemplate
 from syndicate.core.personal import Personal, slot_values
+from syndicate.core.preflight import Finding, repeated_subject
+from syndicate.core.preflight.links import web_links
 from syndicate.core.render.slots import fill_markers
 from syndicate.core.selection import Standing, choose
 from syndicate.core.topics import EVERYTHING
@@ -21,6 +25,7 @@ from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
 from syndicate.pipeline.compose.planning import PlannedEdition, offer_for, plan_issue, read_edition
 from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
+from syndicate.store.issues import last_subject
 from syndicate.store.subscribers import find_subscriber, subscription_to
 
 
@@ -29,7 +34,7 @@ class Preview:
     """A digest as it would go out.
 
     ``new`` is False when no issue would be made, and ``reason`` says why; then the newest articles stand in that are
-    of the reader's topics.
+    of the reader's topics. ``findings`` are the pre-flight's; ``html_size`` counts the HTML part's bytes as sent.
     """
 
     subject: str
@@ -39,6 +44,8 @@ class Preview:
     articles: list[str]
     new: bool
     reason: str = ""
+    html_size: int = 0
+    findings: Sequence[Finding] = field(default=())
 
 
 def preview_digest(
@@ -50,25 +57,58 @@ def preview_digest(
     *,
     email: str | None,
     now: datetime,
+    try_links: Callable[[Sequence[str]], Sequence[Finding]] = lambda _links: (),
 ) -> Preview:
     """A digest as a subscriber (or, without one, a new reader) would get it now.
 
+    ``try_links`` gets the addresses that the page links to, and says which of them lead nowhere.
     Raises UnknownNameError for an unknown digest or subscriber, UsageError when there is no article to show at all.
     """
     with database.read() as session:
         reader = _reader(session, email)
         subscription = subscription_to(session, reader.id, digest_name) if reader else None
         edition, reason = _edition(session, renderer, digest_name, reader, subscription, now)
+        previous = last_subject(session, digest_name)
     finished = renderer.render(digest_name, edition, period="preview", now=now)
-    values = slot_values(
+    values = reader_values(personal, keyring, reader, subscription)
+    findings = [
+        *repeated_subject(finished.subject, previous if not reason else None, digest_name),
+        *try_links(web_links(finished.rendered.html, finished.rendered.nonce)),
+    ]
+    return preview_of(finished, edition, values, reason=reason, findings=findings)
+
+
+def reader_values(
+    personal: Personal,
+    keyring: Keyring,
+    reader: Subscriber | None,
+    subscription: Subscription | None,
+    issue_id: int = 0,
+) -> dict[str, str]:
+    """The values of a reader's slots; of nobody in particular without one, whose links lead nowhere."""
+    return slot_values(
         personal,
         keyring,
-        issue_id=0,
+        issue_id=issue_id,
         subscriber_id=reader.id if reader else 0,
         subscription_id=subscription.id if subscription else 0,
         email=reader.email if reader else "reader@example.org",
         name=reader.name if reader else "",
     )
+
+
+def preview_of(
+    finished: FinishedEdition,
+    edition: PlannedEdition,
+    values: dict[str, str],
+    *,
+    reason: str = "",
+    findings: Sequence[Finding] = (),
+) -> Preview:
+    """A rendered edition filled for one reader; ``reason`` says why no issue would be made.
+
+    ``findings`` come beside those of its own pre-flight.
+    """
     rendered = finished.rendered
     return Preview(
         subject=fill_markers(rendered.subject, rendered.nonce, values),
@@ -78,6 +118,8 @@ def preview_digest(
         articles=[article.title for article in (*edition.articles, *edition.headlines)],
         new=not reason,
         reason=reason,
+        html_size=finished.size,
+        findings=[*finished.findings, *findings],
     )
 
 
@@ -97,7 +139,13 @@ def sample_envelope(
     """
     with database.read() as session:
         edition, _ = _edition(session, renderer, digest_name, None, None, now)
-    finished: FinishedEdition = renderer.render_test(digest_name, edition, now=now)
+    return envelope_for(renderer.render_test(digest_name, edition, now=now), personal, keyring, to=to, now=now)
+
+
+def envelope_for(
+    finished: FinishedEdition, personal: Personal, keyring: Keyring, *, to: str, now: datetime
+) -> tuple[Envelope, str]:
+    """A rendered edition as a copy for an editor, and its subject: its links end nobody's subscription."""
     values = slot_values(personal, keyring, issue_id=0, subscriber_id=0, subscription_id=0, email=to, name="")
     values["message_id"] = f"test.{now:%Y%m%d%H%M%S%f}@{personal.message_domain}"
     data = MessageTemplate(finished.message).fill(values)
@@ -133,9 +181,10 @@ def _edition(
             joined_seq=subscription.joined_seq,
         )
     language = renderer.language_of((reader.language if reader else None) or "")
-    choice = choose(offer_for(session, digest, [standing], now=now), standing, digest, now=now)
+    offer = offer_for(session, digest, [standing], now=now)
+    choice = choose(offer, standing, digest, now=now)
     if choice.wanted:
-        return read_edition(session, choice, language), ""
+        return read_edition(session, choice, language, corrections(offer, standing, choice, now=now)[0]), ""
     ever = Standing(cursor=0, first=False, topics=dict.fromkeys(standing.topics, 0))
     shown = digest.model_copy(update={"min_items": 1, "overflow": "drop"})
     newest = choose(offer_for(session, digest, [ever], now=now), ever, shown, now=now)

@@ -12,7 +12,7 @@ from syndicate.store.tables.articles import (
 )
 from syndicate.store.tables.attempts import AttemptRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
-from syndicate.store.tables.ledger import BatchRow, CohortRow, DeliveryRow, EditionRow, IssueRow
+from syndicate.store.tables.ledger import BatchRow, CohortRow, DeliveryRow, EditionRow, IssueEventRow, IssueRow
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
     ConfirmationRow,
@@ -54,6 +54,7 @@ __all__ = [
     "HubPingRow",
     "HubRequestRow",
     "HubSubscriptionRow",
+    "IssueEventRow",
     "IssueRow",
     "LimitRow",
     "MetaRow",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, false, text, true
 from sqlmodel import Field, SQLModel
 
 from syndicate.model import DeliveryState, IssueState
@@ -34,10 +34,21 @@ class IssueRow(SQLModel, table=True):
     started_at: datetime | None = time_field(optional=True)
     finished_at: datetime | None = time_field(optional=True)
     final_counts: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))
+    edits: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))  # ``core.editing.Edits``
+    deadline_at: datetime | None = time_field(optional=True)  # a draft's: what happens then if nobody approves
+    deadline_action: str | None = None
+    # A draft that did not go: its articles were given back to its readers.
+    given_back: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    # Where links led and which key signed them when it was frozen, so that its bytes can be made again.
+    made_with: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))
 
 
 class EditionRow(SQLModel, table=True):
-    """One rendering of an issue. ``message`` holds finished MIME bytes with slots; None once pruned."""
+    """One rendering of an issue. ``message`` holds finished MIME bytes with slots; None once pruned.
+
+    ``articles`` is what it shows, ``plan`` what was chosen for its readers before an editor or a withdrawal changed it.
+    One that is not ``current`` was replaced (by ``replaced_by``, or by nothing) and kept for those who got it.
+    """
 
     __tablename__ = "editions"
     __table_args__ = (UniqueConstraint("issue_id", "key", name="uq_editions_issue_key"),)
@@ -46,10 +57,26 @@ class EditionRow(SQLModel, table=True):
     key: str
     language: str
     subject: str
-    articles: Any = json_field("[]")  # [{"id", "version", "role"}], role "full" or "headline"
+    articles: Any = json_field("[]")  # [{"id", "version", "role"}], role "full", "headline" or "correction"
     message: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     recipients: int = 0
     composed_at: datetime = time_field()
+    plan: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))
+    current: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
+    replaced_by: int | None = None
+    pruned_at: datetime | None = time_field(optional=True)
+
+
+class IssueEventRow(SQLModel, table=True):
+    """What was done to an issue beside sending it: edited, approved, cancelled …; ``by`` whom, if that is known."""
+
+    __tablename__ = "issue_events"
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int = reference("issues.id", index=True)
+    at: datetime = time_field()
+    event: str
+    by: str | None = None
+    detail: Any = json_field()
 
 
 class CohortRow(SQLModel, table=True):

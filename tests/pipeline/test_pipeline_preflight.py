@@ -1,0 +1,108 @@
+"""The pre-flight on its way into the ledger: errors keep an issue back, what was shortened stands as it went."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlmodel import select
+from world import TEMPLATES, World, courier
+
+from syndicate.core.personal import Personal
+from syndicate.core.preflight import Severity
+from syndicate.core.preflight.finding import warning
+from syndicate.errors import PreflightError
+from syndicate.model import Keyring
+from syndicate.pipeline.compose import EditionRenderer, compose, preview_digest
+from syndicate.pipeline.compose.previewing import Preview
+from syndicate.store.engine import Database
+from syndicate.store.issues import last_subject, list_issues
+from syndicate.store.tables import EditionRow, SubscriptionRow
+
+
+def world_of(database: Database, keyring: Keyring, now: datetime, **digest: Any) -> World:
+    world = World(database, courier(**digest), keyring, now)
+    world.subscriber("ada@example.org")
+    world.article("a")
+    world.poll()
+    return world
+
+
+def preview(world: World, **more: Any) -> Preview:
+    personal = Personal.of(world.settings)
+    return preview_digest(
+        world.database, world.renderer, personal, world.keyring, "morning", email=None, now=world.now, **more
+    )
+
+
+def test_an_error_keeps_the_issue_back_and_a_mended_template_sends_it(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    world = world_of(database, keyring, now)
+    mute = EditionRenderer(world.settings, TEMPLATES | {"digest/digest.txt": "{{ top.title }}"}, keyring)
+    with pytest.raises(PreflightError, match="no link to unsubscribe"):
+        compose(database, mute, "morning", period="daily/1", frequencies=None, now=now)
+    with database.read() as session:
+        assert list_issues(session) == []
+        assert session.exec(select(SubscriptionRow.cursor)).all() == [0]
+    assert world.compose("daily/1").recipients == 1
+
+
+def test_warnings_and_repairs_are_told_once_and_keep_nothing_back(
+    database: Database, keyring: Keyring, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = world_of(database, keyring, now, subject="The news")
+    with caplog.at_level(logging.WARNING):
+        assert world.compose("daily/1").recipients == 1
+        assert caplog.messages == []
+        world.article("b", title="A story with TK in it")
+        world.poll()
+        assert world.compose("daily/2").recipients == 1
+    assert [message.split(": ", 2)[1:] for message in caplog.messages] == [
+        ["warning", "digest/digest.txt: perhaps unfinished: “A story with TK in it [1]” (placeholder)"],
+        ["warning", "digest.morning.subject: the issue before had the same subject: “The news” (subject-repeated)"],
+    ]
+    with database.read() as session:
+        assert last_subject(session, "morning") == "The news"
+        assert last_subject(session, "evening") is None
+
+
+def test_a_shortened_issue_stands_on_the_ledger_as_it_went(database: Database, keyring: Keyring, now: datetime) -> None:
+    world = World(database, courier(max_items=150), keyring, now)
+    world.subscriber("ada@example.org")
+    for number in range(150):
+        world.article(f"n{number}", summary="A wall, and behind it the sea. " * 30)
+    world.poll()
+    shown = preview(world)
+    assert [(finding.code, finding.severity) for finding in shown.findings] == [("shortened", Severity.REPAIRED)]
+    assert shown.html_size < 102 * 1024
+    issue = world.compose("daily/1")
+    with database.read() as session:
+        articles = session.exec(select(EditionRow).where(EditionRow.issue_id == issue.id)).one().articles
+    roles = [article["role"] for article in articles]
+    full = roles.count("full")
+    assert 1 <= full < 150
+    assert roles == ["full"] * full + ["headline"] * (len(roles) - full)
+
+
+def test_a_preview_shows_what_keeps_an_issue_back(database: Database, keyring: Keyring, now: datetime) -> None:
+    world = world_of(database, keyring, now, subject="[TODO]")
+    assert [(finding.code, finding.severity) for finding in preview(world).findings] == [
+        ("placeholder", Severity.ERROR)
+    ]
+    with pytest.raises(PreflightError):
+        world.compose("daily/1")
+
+
+def test_links_are_tried_when_somebody_asks(database: Database, keyring: Keyring, now: datetime) -> None:
+    world = world_of(database, keyring, now)
+    asked: list[str] = []
+
+    def try_links(links: Any) -> list[Any]:
+        asked.extend(links)
+        return [warning("link-dead", "the server answers 404", links[0])]
+
+    assert [finding.code for finding in preview(world, try_links=try_links).findings] == ["link-dead"]
+    assert asked == ["https://courier.example/a", "https://courier.example"]
