@@ -22,7 +22,7 @@ def oldest_due(session: Session, issues: Sequence[int] | None = None) -> datetim
 
 
 def next_turn(session: Session, issues: Sequence[int] | None = None, *, span: Span | None = None) -> datetime | None:
-    """When the next row that was not tried yet has its turn: of running issues (of these, if given), within ``span``."""
+    """When the next row not tried yet has its turn: of running issues (of these, if given), within ``span``."""
     if span is not None:
         within = (_first_within(session, issue_id, span) for issue_id in running_issues(session, issues))
         return min((due_at for due_at in within if due_at is not None), default=None)
