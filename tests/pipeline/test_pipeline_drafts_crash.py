@@ -241,7 +241,7 @@ def test_no_article_is_lost_or_doubled_whatever_becomes_of_drafts(
     machine = type("HoldingHere", (Holding,), {"keyring": keyring, "url": staticmethod(fresh)})
     from hypothesis.stateful import run_state_machine_as_test
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=8, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck)
