@@ -97,6 +97,23 @@ def test_a_preview_shows_what_keeps_an_issue_back(database: Database, keyring: K
         world.compose("daily/1")
 
 
+def test_a_preview_tells_a_repeated_subject_for_a_reader_and_not_for_a_new_one(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    world = world_of(database, keyring, now, subject="The news")
+    world.compose("daily/1")
+    world.article("b")
+    world.poll()
+    personal = Personal.of(world.settings)
+
+    def codes(email: str | None) -> list[str]:
+        shown = preview_digest(database, world.renderer, personal, keyring, "morning", email=email, now=now)
+        return [finding.code for finding in shown.findings]
+
+    assert codes("ada@example.org") == ["subject-repeated"]
+    assert codes(None) == []
+
+
 def test_links_are_tried_when_somebody_asks(database: Database, keyring: Keyring, now: datetime) -> None:
     world = world_of(database, keyring, now)
     asked: list[str] = []
