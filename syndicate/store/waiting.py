@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from syndicate.model import DeliveryState
 from syndicate.store.deliveries import running_issues
-from syndicate.store.due import RETRIABLE
+from syndicate.store.due import FOLLOWS, RETRIABLE
 from syndicate.store.holders import not_alive
 from syndicate.store.tables import DeliveryRow
 
@@ -37,7 +37,11 @@ def _first_due(session: Session, issue_id: int, state: DeliveryState) -> datetim
     # One step in the index (issue, state, due_at); a minimum over all rows cost 45 ms at 200,000.
     return session.execute(
         select(col(DeliveryRow.due_at))
-        .where(col(DeliveryRow.issue_id) == issue_id, col(DeliveryRow.state) == state.value)
+        .where(
+            col(DeliveryRow.issue_id) == issue_id,
+            col(DeliveryRow.state) == state.value,
+            col(DeliveryRow.due_at) < FOLLOWS,
+        )
         .order_by(col(DeliveryRow.due_at))
         .limit(1)
     ).scalar_one_or_none()
