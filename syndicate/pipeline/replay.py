@@ -17,7 +17,7 @@ from syndicate.core.addresses import parse_address
 from syndicate.core.message.template import MessageTemplate
 from syndicate.core.personal import Personal, keyring_as, slot_values
 from syndicate.errors import PrunedError, TransitionError, UnknownNameError
-from syndicate.model import DeliveryState, Keyring, Subscriber
+from syndicate.model import DeliveryState, Keyring
 from syndicate.store import evidence
 from syndicate.store.deliveries import edition_message
 from syndicate.store.engine import Database
@@ -96,7 +96,18 @@ def replay(
         keyring = then or keyring
     if subscription is None:
         doubts.append("the subscription is gone: its links lead nowhere")
-    values = _values(personal, keyring, issue, reader, subscription.id if subscription else 0, mask=mask)
+    values = slot_values(
+        personal,
+        keyring,
+        issue_id=issue.id,
+        edition_id=edition.id,
+        subscriber_id=reader.id,
+        subscription_id=subscription.id if subscription else 0,
+        email=reader.email,
+        name=reader.name,
+    )
+    if mask:
+        values |= dict.fromkeys(("unsubscribe_url", "preferences_url"), MASKED) | {"unsubscribe_mailto": ""}
     return Replay(
         issue_id=issue_id,
         edition_id=edition.id,
@@ -119,20 +130,3 @@ def _kept(session: Session, issue: IssueFacts, edition: EditionFacts | None) -> 
             "`syndicate why` still tells what was in it"
         )
     return edition_message(session, edition.id)
-
-
-def _values(
-    personal: Personal, keyring: Keyring, issue: IssueFacts, reader: Subscriber, subscription_id: int, *, mask: bool
-) -> dict[str, str]:
-    values = slot_values(
-        personal,
-        keyring,
-        issue_id=issue.id,
-        subscriber_id=reader.id,
-        subscription_id=subscription_id,
-        email=reader.email,
-        name=reader.name,
-    )
-    if mask:
-        values |= dict.fromkeys(("unsubscribe_url", "preferences_url"), MASKED) | {"unsubscribe_mailto": ""}
-    return values

@@ -44,6 +44,7 @@ def test_another_word_or_number_is_material(before: str, after: str) -> None:
         ("<p>We accomodate all</p>", "<p>We accommodate all.</p>"),
         ("<p>A café on the quay</p>", "<p>A cafe on the Quay!</p>"),
         ("<p>One. Two.</p>", "<div><p>One.</p><p><em>Two</em>.</p></div>"),
+        ("<p>The frery sails</p>", "<p>The ferry sails</p>"),
         ("<p>A while ago</p>", "<p>Awhile ago</p>"),
     ],
 )

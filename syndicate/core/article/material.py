@@ -70,9 +70,14 @@ def _misspelt(one: str, other: str) -> bool:
     """
     if any(letter.isdigit() for letter in one + other):
         return False
-    return _letters(one) == _letters(other)
+    first, second = _plain(one), _plain(other)
+    return sorted(first) == sorted(second) or _undoubled(first) == _undoubled(second)
 
 
-def _letters(word: str) -> list[str]:
-    plain = (letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
-    return sorted(letter for letter, _ in groupby(plain) if letter.isalpha())
+def _plain(word: str) -> str:
+    found = unicodedata.normalize("NFD", word)
+    return "".join(letter for letter in found if letter.isalpha() and not unicodedata.combining(letter))
+
+
+def _undoubled(word: str) -> list[str]:
+    return [letter for letter, _ in groupby(word)]

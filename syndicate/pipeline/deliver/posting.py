@@ -133,7 +133,7 @@ class Posting:
             session, holder=holder, now=now, limit=len(turns), issues=self._issues, limits=limits, span=self._span
         )
         self._dealer.spend(session, turns[: len(tasks)], now)
-        next_at = next_turn(session, self._issues) if len(tasks) < len(turns) else None
+        next_at = next_turn(session, self._issues, span=self._span) if len(tasks) < len(turns) else None
         return _Taken(turns, tasks, next_at)
 
     def _hand_out(self, asking: Sequence[Request], taken: _Taken, now: datetime) -> None:
