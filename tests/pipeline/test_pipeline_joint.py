@@ -12,7 +12,8 @@ from world import TEMPLATES, ScriptedSender, Stories, World, courier
 
 from syndicate.config import Settings
 from syndicate.core.addresses import hash_address, parse_address
-from syndicate.core.links import verify_unsubscribe
+from syndicate.core.links import sign_joint, verify_unsubscribe
+from syndicate.core.personal import Personal
 from syndicate.model import (
     DeliveryState,
     Envelope,
@@ -27,14 +28,19 @@ from syndicate.model import (
 from syndicate.pipeline import control
 from syndicate.pipeline.compose import EditionRenderer
 from syndicate.pipeline.compose.composing import Wanted, compose_together
+from syndicate.pipeline.compose.due import compose_due
 from syndicate.pipeline.compose.editing.withdrawing import take_out_withdrawn
-from syndicate.pipeline.members.unsubscribing import unsubscribe_address
+from syndicate.pipeline.members.preferences import show_all
+from syndicate.pipeline.members.unsubscribing import undo, unsubscribe, unsubscribe_address
+from syndicate.pipeline.replay import replay
+from syndicate.pipeline.why import why
 from syndicate.store import subscribers, suppressions
 from syndicate.store.attempts import attempts_of
 from syndicate.store.deliveries import take
 from syndicate.store.due import FOLLOWS
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder
+from syndicate.store.joining import joined_issues
 from syndicate.store.suppressions import SuppressionReason
 from syndicate.store.tables import DeliveryRow, JointEditionRow, SubscriberRow
 from syndicate.store.waiting import next_due
@@ -98,7 +104,7 @@ class Joined(World):
 @pytest.fixture
 def world(database: Database, keyring: Keyring, now: datetime) -> Joined:
     world = Joined(database, joined(), keyring, now, Stories())
-    world.article("storm", title="The storm")
+    world.article("storm", title="The storm", age=timedelta(minutes=30))
     world.article("regatta", title="The regatta", category="sport")
     world.poll()
     return world
@@ -160,7 +166,7 @@ def test_the_mail_has_a_part_for_each_digest_and_each_article_once(world: Joined
     assert page is not None
     html = page.get_content()
     assert html.count(">The regatta</a>") == 1
-    assert html.count("Unsubscribe from") == 2
+    assert html.count("Unsubscribe from “") == 2
 
 
 def test_the_button_of_the_mail_program_ends_both_and_the_links_of_the_parts_one_each(world: Joined) -> None:
@@ -436,3 +442,77 @@ def test_everyone_of_many_gets_everything_once_whatever_they_have(
         assert [text.count(f"Story story{number} [") for number in range(6)] == [
             number in wanted for number in range(6)
         ]
+
+
+def test_why_and_replay_tell_of_the_mail_that_a_delivery_shared(world: Joined) -> None:
+    world.reader("both@example.org", "morning", "sport")
+    first, second = world.together()
+    sender = ScriptedSender()
+    waiting = why(world.database, world.settings, world.keyring, "both@example.org").issues[0].delivery
+    assert waiting is not None
+    assert waiting.due_at == world.now
+    world.deliver(sender)
+    told = {
+        each.issue.digest: each
+        for each in why(world.database, world.settings, world.keyring, "both@example.org").issues
+    }
+    assert [(each.issue_id, each.digest) for each in told["morning"].same_mail] == [(second.id, "sport")]
+    assert [(each.issue_id, each.digest) for each in told["sport"].same_mail] == [(first.id, "morning")]
+    with world.database.read() as session:
+        assert joined_issues(session, first.id) == [(second.id, "sport", 1)]
+    for issue in (first, second):
+        shown = replay(world.database, Personal.of(world.settings), world.keyring, issue.id, "both@example.org")
+        assert (shown.message, list(shown.doubts)) == (sender.got[0].data, [])
+    masked = replay(world.database, Personal.of(world.settings), world.keyring, first.id, "both@example.org", mask=True)
+    assert b"/unsubscribe/" not in masked.message
+    assert b"/preferences/" not in masked.message
+
+
+def test_the_page_behind_the_button_ends_both_and_takes_back_what_it_ended(world: Joined) -> None:
+    person = world.reader("both@example.org", "morning", "sport")
+    with world.database.read() as session:
+        ids = [each.id for each in subscribers.subscriptions_of(session, [person])[person]]
+    token = sign_joint(world.keyring, ids)
+    assert len(show_all(world.database, world.keyring, token, now=world.now)) == 2
+    assert [each.changed for each in unsubscribe(world.database, world.keyring, token, now=world.now)] == [True, True]
+    assert [each.changed for each in unsubscribe(world.database, world.keyring, token, now=world.now)] == [False, False]
+    restored = undo(world.database, world.keyring, token, now=world.now + timedelta(hours=1))
+    assert {each.state for each in restored} == {SubscriptionState.CONFIRMED}
+
+
+def test_undo_brings_back_nothing_that_was_left_before(world: Joined) -> None:
+    person = world.reader("both@example.org", "morning", "sport")
+    unsubscribe_address(world.database, "both@example.org", digests=["sport"], now=world.now, via="page")
+    with world.database.read() as session:
+        ids = [each.id for each in subscribers.subscriptions_of(session, [person])[person]]
+    token = sign_joint(world.keyring, ids)
+    world.now += timedelta(hours=1)
+    unsubscribe(world.database, world.keyring, token, now=world.now)
+    restored = {each.digest: each.state for each in undo(world.database, world.keyring, token, now=world.now)}
+    assert restored == {"morning": SubscriptionState.CONFIRMED, "sport": SubscriptionState.UNSUBSCRIBED}
+
+
+def test_the_clock_joins_what_is_due_together_and_a_broken_digest_stops_no_other(world: Joined) -> None:
+    world.reader("both@example.org", "morning", "sport")
+    compose_due(world.database, world.settings, lambda: world.renderer, world.now)  # enters the schedules
+    world.now += timedelta(days=1)
+    world.article("ferry", category="sport", age=timedelta(minutes=1))
+    world.poll()
+    found = compose_due(world.database, world.settings, lambda: world.renderer, world.now)
+    assert sorted(issue.digest for issue in found.issues) == ["morning", "sport"]
+    assert {row.joined_to for row in world.rows()} == {world.rows()[0].id}
+    again = compose_due(world.database, world.settings, lambda: world.renderer, world.now)
+    assert again.issues == []
+
+    world.deliver(ScriptedSender())
+    world.now += timedelta(days=1)
+    world.article("tide", category="sport", age=timedelta(minutes=1))
+    world.poll()
+    settings = joined(sport={"subject": "{{ nothing.there }}"})
+    found = compose_due(
+        world.database, settings, lambda: EditionRenderer(settings, TEMPLATES, world.keyring), world.now
+    )
+    assert [issue.digest for issue in found.issues] == ["morning"]
+    assert list(found.failures) == ["sport"]
+    alone = [row for row in world.rows() if row.state == "queued"]
+    assert [row.joined_to for row in alone] == [None]
