@@ -85,7 +85,8 @@ def _checks(rendered: RenderedEdition, root: HtmlElement, edition: EditionInput,
     page, text = f"{where}.html", f"{where}.txt"
     subject = template_names(edition)[0].strip("[").replace("] ", ".")
     yield from check_subject(rendered.subject, subject, missing=rendered.subject_missing)
-    yield from check_placeholders(rendered.subject, subject, subject=True)
+    titles = "\n".join(one.title for one in (*edition.articles, *edition.headlines))
+    yield from check_placeholders(rendered.subject, subject, said=titles)
     yield from check_unsubscribe(rendered.html, rendered.text, rendered.nonce, page, text)
     yield from check_text(rendered.text, text)
     said = fill_markers(rendered.text, rendered.nonce, dict.fromkeys(SLOTS, ""))
