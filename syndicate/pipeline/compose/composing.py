@@ -124,7 +124,9 @@ class _Run:
         if missing and not may_render:
             raise _UnrenderedError(missing)
         # Everyone was looked at: the cursors of those for whom there is nothing move too, with an issue or without.
-        pass_over(session, self.digest, self.frequencies, plan.passed_over, plan.max_seq)
+        digest = self.renderer.settings.named_digest(self.digest)
+        apart = bool(digest.language_choice)
+        pass_over(session, self.digest, self.frequencies, plan.passed_over, plan.max_seq, by_language=apart)
         if plan.editions:
             return get_issue(session, self._freeze(session, plan))
         if not keep_empty:
