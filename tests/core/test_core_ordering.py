@@ -104,19 +104,18 @@ def test_sections_stand_together_and_named_ones_in_their_order(outlines: list[Ou
         return
     # Within a section nothing changes places.
     for category in CATEGORIES:
-        for part in (True, False):
-            assert [e for e in found if e.category == category and e.pinned is part] == [
-                e for e in before if e.category == category and e.pinned is part
-            ]
+        assert [each for each in found if each.category == category and each.pinned] == [
+            each for each in before if each.category == category and each.pinned
+        ]
     runs = [category for category, _ in groupby(found, key=lambda each: each.category)]
     assert len([run for run in runs if run]) == len({run for run in runs if run})  # none stands in two places
     pinned = {each.category for each in found if each.pinned}
     named = [section.casefold() for section in sections]
-    for leading in (True, False):
-        part = [run for run in runs if run and (run in pinned) is leading]
+    for leads in (True, False):
+        part = [run for run in runs if run and (run in pinned) is leads]
         places = [named.index(run) if run in named else len(named) for run in part]
         assert places == sorted(places)
-    assert found == () or found[0].pinned is any(each.pinned for each in found)
+    assert not found or found[0].pinned or not any(each.pinned for each in found)
     last = [each for each in found if not each.category and not each.pinned]
     assert list(found[len(found) - len(last) :]) == last
 
