@@ -14,6 +14,7 @@ from sqlmodel import Session
 from syndicate.config import Settings
 from syndicate.errors import LedgerError
 from syndicate.store import upkeep
+from syndicate.store.bounces import drop_bounces, drop_messages
 from syndicate.store.engine import Database
 from syndicate.store.joining import drop_joint_bodies
 from syndicate.store.limits import drop_limits
@@ -59,6 +60,9 @@ def prune(
     versions = _in_chunks(
         database, lambda session: upkeep.drop_versions(session, versions_before, CHUNK), CHUNK, stopping
     )
+    evidence_before = now - settings.bounce.keep_evidence
+    _in_chunks(database, lambda session: drop_messages(session, evidence_before, CHUNK), CHUNK, stopping)
+    _in_chunks(database, lambda session: drop_bounces(session, rows_before, CHUNK), CHUNK, stopping)
     with database.write() as session:
         holders = upkeep.drop_holders(session, now - HOLDERS_KEPT)
         drop_limits(session, now - HOLDERS_KEPT)

@@ -11,6 +11,7 @@ from syndicate.store.tables.articles import (
     SourceRow,
 )
 from syndicate.store.tables.attempts import AttemptRow
+from syndicate.store.tables.bounces import BounceRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import (
     BatchRow,
@@ -46,6 +47,7 @@ __all__ = [
     "ArticleVersionRow",
     "AttemptRow",
     "BatchRow",
+    "BounceRow",
     "CohortRow",
     "ConfirmationRow",
     "ConsentEventRow",
