@@ -14,7 +14,9 @@ from sqlmodel import Session
 from syndicate.config import Settings
 from syndicate.errors import LedgerError
 from syndicate.store import upkeep
+from syndicate.store.address_changes import drop_changes
 from syndicate.store.engine import Database
+from syndicate.store.form_limits import drop_arrivals
 from syndicate.store.limits import drop_limits
 
 CHUNK = (
@@ -22,6 +24,8 @@ CHUNK = (
 )
 BODIES = 50  # editions of a transaction: a body may have a megabyte, and clearing it touches all its pages
 HOLDERS_KEPT = timedelta(days=30)
+CHANGES_KEPT = timedelta(days=30)  # of address: they hold one, and their links have expired
+FORMS_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ def prune(
     with database.write() as session:
         holders = upkeep.drop_holders(session, now - HOLDERS_KEPT)
         drop_limits(session, now - HOLDERS_KEPT)
+        drop_changes(session, now - max(CHANGES_KEPT, settings.privacy.confirm_link_valid))
+    _in_chunks(database, lambda session: drop_arrivals(session, now - FORMS_KEPT, CHUNK), CHUNK, stopping)
     return PruneResult(
         editions=editions, deliveries=deliveries, versions=versions, holders=holders, problems=tuple(problems)
     )

@@ -20,6 +20,7 @@ from syndicate.store.corrections import owe_corrections
 from syndicate.store.engine import Database
 from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers, pass_over
 from syndicate.store.issues import find_period, get_issue, last_subject, skip
+from syndicate.store.pauses import end_pauses, pass_over_paused
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def compose(
     """
     run = _Run(renderer, digest_name, period, None if frequencies is None else tuple(frequencies), now)
     database.repeat(lambda session: number_due(session, now))
+    database.repeat(lambda session: end_pauses(session, digest_name, now))
     if renderer.settings.named_digest(digest_name).corrections == "note":
         database.repeat(lambda session: owe_corrections(session, digest_name, now))
     with database.read() as session:
@@ -125,6 +127,7 @@ class _Run:
             raise _UnrenderedError(missing)
         # Everyone was looked at: the cursors of those for whom there is nothing move too, with an issue or without.
         pass_over(session, self.digest, self.frequencies, plan.passed_over, plan.max_seq)
+        pass_over_paused(session, self.digest, self.frequencies, plan.max_seq)
         if plan.editions:
             return get_issue(session, self._freeze(session, plan))
         if not keep_empty:

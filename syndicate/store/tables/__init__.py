@@ -15,12 +15,15 @@ from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import BatchRow, CohortRow, DeliveryRow, EditionRow, IssueEventRow, IssueRow
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
+    AddressChangeRow,
     ConfirmationRow,
     ConsentEventRow,
+    FormLimitRow,
     SubscriberRow,
     SubscriptionRow,
     SuppressionRow,
 )
+from syndicate.store.tables.readers import AnnouncedReadersRow, FeedReadersRow, ReaderSaltRow
 from syndicate.store.tables.service import CounterRow, HolderRow, MetaRow, ScheduleRow
 from syndicate.store.tables.websub import (
     FeedCallRow,
@@ -33,6 +36,8 @@ from syndicate.store.tables.websub import (
 )
 
 __all__ = [
+    "AddressChangeRow",
+    "AnnouncedReadersRow",
     "ArticleRow",
     "ArticleTermRow",
     "ArticleVersionRow",
@@ -47,8 +52,10 @@ __all__ = [
     "FeedCallRow",
     "FeedDocumentRow",
     "FeedEntryRow",
+    "FeedReadersRow",
     "FeedRow",
     "FollowedFeedRow",
+    "FormLimitRow",
     "HolderRow",
     "HubDeliveryRow",
     "HubPingRow",
@@ -58,6 +65,7 @@ __all__ = [
     "IssueRow",
     "LimitRow",
     "MetaRow",
+    "ReaderSaltRow",
     "RelaySeatRow",
     "ScheduleRow",
     "SourceItemRow",
