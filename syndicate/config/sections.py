@@ -274,7 +274,7 @@ class Privacy(Section):
     confirm_link_valid: Interval = Field(default=timedelta(hours=72), description="How long a confirmation link works")
     count_feed_readers: bool = Field(
         default=True,
-        description="Count the readers of feeds by day: what hosted readers announce, and others by a daily salted hash",
+        description="Count readers of feeds by day: what hosted readers announce, and others by a daily salted hash",
     )
 
 
@@ -303,7 +303,8 @@ class Signup(Section):
         default=Rate(1000, timedelta(hours=1)), description="Most sign-ups of addresses of one domain"
     )
     proof_of_work: bool = Field(
-        default=False, description="Let the reader's browser compute for a second (ALTCHA); the form then needs a script"
+        default=False,
+        description="Let the reader's browser compute for a second (ALTCHA); the form then needs a script",
     )
 
 

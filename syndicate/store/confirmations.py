@@ -80,7 +80,7 @@ def queue_change(session: Session, subscription_id: int, change_id: int, now: da
     return True
 
 
-def _had_enough(session: Session, email_key: str, now: datetime, most: int) -> bool:
+def _had_enough(session: Session, email_key: str | None, now: datetime, most: int) -> bool:
     recent = and_(confirmations.c.created_at > now - _DAY, confirmations.c.state != DeliveryState.CANCELLED.value)
     own = (
         select(func.count())

@@ -25,7 +25,9 @@ def arrivals(session: Session, keys: Sequence[str]) -> dict[str, datetime]:
 def keep_arrivals(session: Session, found: Mapping[str, datetime]) -> None:
     """Keep the times after these uses, in the order of their keys: crosswise, two transactions would wait for ever."""
     statement = upsert(session, limits)
-    statement = statement.on_conflict_do_update(index_elements=["key"], set_={"arrival_at": statement.excluded.arrival_at})
+    statement = statement.on_conflict_do_update(
+        index_elements=["key"], set_={"arrival_at": statement.excluded.arrival_at}
+    )
     session.connection().execute(
         statement.values([{"key": key, "arrival_at": arrival_at} for key, arrival_at in sorted(found.items())])
     )

@@ -47,9 +47,7 @@ def pass_over_paused(session: Session, digest: str, frequencies: Iterable[str] |
     ]
     if frequencies is not None:
         conditions.append(col(SubscriptionRow.frequency).in_([str(frequency) for frequency in frequencies]))
-    return _count(
-        session, update(SubscriptionRow).where(*conditions).values(cursor=max_seq, first=False, joined_seq=0)
-    )
+    return _count(session, update(SubscriptionRow).where(*conditions).values(cursor=max_seq, first=False, joined_seq=0))
 
 
 def _count(session: Session, statement: Any) -> int:

@@ -39,5 +39,7 @@ def confirm(
         if not subscribers.move_subscription(session, before, after):
             raise StoreBusyError("the subscription was changed at the same time; try again")
         confirmations.cancel(session, [before.id], now)
-        subscribers.record_event(session, before.id, Event.CONFIRM, via=via, now=now, detail={"network": network} if network else {})
+        subscribers.record_event(
+            session, before.id, Event.CONFIRM, via=via, now=now, detail={"network": network} if network else {}
+        )
         return after

@@ -95,9 +95,7 @@ def subscribe(database: Database, settings: Settings, keyring: Keyring, wish: Wi
         return begin(session)
 
 
-def reader_of(
-    settings: Settings, keyring: Keyring, wish: Wish, now: datetime
-) -> Callable[[Session], Subscribed]:
+def reader_of(settings: Settings, keyring: Keyring, wish: Wish, now: datetime) -> Callable[[Session], Subscribed]:
     """Read a wish, and return what fulfils it in a transaction of the caller's. Raises as ``subscribe``."""
     address = parse_address(wish.email)
     request = _read(wish, settings, now)
