@@ -115,7 +115,7 @@ class Digest(Selection):
     template: str = Field(
         default="digest",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
-        description="Name of the template in templates_dir",
+        description='The look: "magazine", "brief", "plain-letter", "digest" (the magazine), or one of your own',
         json_schema_extra={"expected": 'the name of a template, without folder and ending, such as "digest"'},
     )
     from_: str | None = Field(default=None, alias="from", description="Sender of this digest; by default delivery.from")

@@ -38,7 +38,7 @@ class Fate(StrEnum):
 
 WORDS: Mapping[Fate, str] = {
     Fate.FULL: "it was in it",
-    Fate.HEADLINE: "it was in it by its headline: it came after max_items",
+    Fate.HEADLINE: "it was in it by its headline: it came after max_items, or the mail was shortened to fit",
     Fate.CORRECTION: "it was in it as a correction: it says something else than what this reader had got",
     Fate.DROPPED: "not in it: the editor dropped it from this issue",
     Fate.TAKEN_OUT: "not in it: it was chosen, and withdrawn before this reader's mail left",

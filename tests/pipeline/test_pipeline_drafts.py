@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+from frozen_issue import waiting_jobs
 from world import ScriptedSender, World, courier
 
 from syndicate.core.addresses import hash_address, parse_address
@@ -422,3 +423,17 @@ def test_a_withdrawn_article_leaves_a_draft_and_comes_back_with_its_return(world
     assert told.article.fate is Fate.TAKEN_OUT
     approve(world)
     assert titles(sent(world)[ADA]) == ["b"]
+
+
+def test_workers_are_called_by_the_approval_and_not_before(
+    postgres_database: Database, keyring: Keyring, now: datetime
+) -> None:
+    world = World(postgres_database, courier(approval="hold"), keyring, now)
+    world.subscriber(ADA)
+    published(world, "a")
+    world.compose()
+    with postgres_database.read() as session:
+        assert waiting_jobs(session) == []
+    approve(world)
+    with postgres_database.read() as session:
+        assert len(waiting_jobs(session)) == 1

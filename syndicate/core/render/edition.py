@@ -170,6 +170,8 @@ def edition_context(edition: EditionInput, nonce: str) -> dict[str, Any]:
     articles = shown(edition.articles, 1)
     headlines = shown(edition.headlines, len(articles) + 1)
     sections = sections_of(articles, str(edition.words.get("more", ""))) if articles else []
+    for number, one in enumerate((one for section in sections for one in section["articles"]), 1):
+        one["number"] = number  # in the order in which they are read
     name = Slot("recipient.name", nonce, str(edition.words.get("reader", "")))
     return {
         "site": site_context(edition.site),

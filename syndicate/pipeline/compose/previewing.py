@@ -68,11 +68,12 @@ def preview_digest(
         reader = _reader(session, email)
         subscription = subscription_to(session, reader.id, digest_name) if reader else None
         edition, reason = _edition(session, renderer, digest_name, reader, subscription, now)
-        previous = last_subject(session, digest_name)
+        # A new reader's first issue says again what the others have had; a subscriber's does not.
+        previous = last_subject(session, digest_name) if subscription and not reason else None
     finished = renderer.render(digest_name, edition, period="preview", now=now)
     values = reader_values(personal, keyring, reader, subscription)
     findings = [
-        *repeated_subject(finished.subject, previous if not reason else None, digest_name),
+        *repeated_subject(finished.subject, previous, digest_name),
         *try_links(web_links(finished.rendered.html, finished.rendered.nonce)),
     ]
     return preview_of(finished, edition, values, reason=reason, findings=findings)
