@@ -167,6 +167,10 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     for trouble in found.hub_troubles:
         then = f"again at {trouble.next_at}" if trouble.next_at else "given up until it changes again"
         say.text(f"hub {trouble.hub} was not told of {trouble.topic} ({then}): {trouble.error}")
+    say.table(
+        ("readers on", "feed", "counted", "announced"),
+        [(f.day, f.feed, f.readers, f.announced) for f in found.feed_readers],
+    )
     if found.following:
         say.table(
             ("followed feed", "hub", "state", "until", "error"),

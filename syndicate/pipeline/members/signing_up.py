@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlmodel import Session
-
 from syndicate.config import Settings
 from syndicate.core.addresses import parse_address
 from syndicate.core.form_limits import limit_key, next_arrival
-from syndicate.model import Keyring, Rate
+from syndicate.model import Keyring
 from syndicate.pipeline.members.subscribing import Wish, reader_of
 from syndicate.store.engine import Database
 from syndicate.store.form_limits import arrivals, keep_arrivals, use_once
@@ -54,17 +52,13 @@ def sign_up(
     with database.write() as session:
         if origin.proof is not None and not use_once(session, *origin.proof):
             return Taken.USED
-        refused = _take(session, rates, now)
+        known = arrivals(session, list(rates))
+        found = {key: next_arrival(known.get(key), rate, now) for key, rate in rates.items()}
+        refused = {key for key, arrival in found.items() if arrival is None}
         if refused - {of_address}:
+            # Nothing is counted: a network that had enough must not use up what a domain has left.
             return Taken.TOO_MANY
+        keep_arrivals(session, {key: arrival or known[key] for key, arrival in found.items()})
         if not refused:
             begin(session)
         return Taken.TAKEN
-
-
-def _take(session: Session, rates: dict[str, Rate], now: datetime) -> set[str]:
-    """Count one use under each key; returns the keys under which it is one too many."""
-    known = arrivals(session, list(rates))
-    found = {key: next_arrival(known.get(key), rate, now) for key, rate in rates.items()}
-    keep_arrivals(session, {key: arrival or known[key] for key, arrival in found.items()})
-    return {key for key, arrival in found.items() if arrival is None}
