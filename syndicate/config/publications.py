@@ -141,7 +141,10 @@ class Digest(Selection):
     corrections: Literal["note", "none"] = Field(
         default="note", description="Tell those who got an article when it says something else now; or never"
     )
-    merge: str | None = later(None, "D", "One mail for several digests of one reader", seen=True)
+    merge: Literal["subscription", "subscriber"] = Field(
+        default="subscription",
+        description='A mail of its own; "subscriber": one mail with the other such digests that are due at the time',
+    )
     holidays: tuple[str, ...] = later((), "D", "Days without an issue", seen=True)
     grace: Duration | None = later(None, "D", "How long an article may still change before it is taken", seen=True)
     blocks: tuple[str, ...] = later((), "G", "Order and choice of the parts of the mail", seen=True)

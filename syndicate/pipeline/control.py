@@ -16,6 +16,7 @@ from syndicate.store.drafts import take_back
 from syndicate.store.engine import Database
 from syndicate.store.issues import change_state, get_issue
 from syndicate.store.jobs import call_workers
+from syndicate.store.joining import free_stranded
 from syndicate.store.reopening import lock_issue
 
 
@@ -23,6 +24,7 @@ def pause(database: Database, issue_id: int, now: datetime) -> Issue:
     """Stop taking up an issue's deliveries. Raises TransitionError unless it runs."""
     with database.write() as session:
         change_state(session, issue_id, expected=[IssueState.RUNNING], to=IssueState.PAUSED, now=now)
+        free_stranded(session, now)
         return get_issue(session, issue_id)
 
 
@@ -53,6 +55,7 @@ def cancel(database: Database, issue_id: int, now: datetime) -> Issue:
             session, issue_id, expected=[IssueState.RUNNING, IssueState.PAUSED], to=IssueState.CANCELLED, now=now
         )
         deliveries.cancel_open(session, issue_id, now)
+        free_stranded(session, now)
         drop_batches(session, [issue_id])
         return get_issue(session, issue_id)
 

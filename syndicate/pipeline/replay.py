@@ -14,15 +14,16 @@ from email.message import EmailMessage
 from sqlmodel import Session
 
 from syndicate.core.addresses import parse_address
+from syndicate.core.happenings import DeliveryFacts
 from syndicate.core.message.template import MessageTemplate
-from syndicate.core.personal import Personal, keyring_as, slot_values
+from syndicate.core.personal import JointPart, Personal, joint_values, keyring_as, slot_values
 from syndicate.errors import PrunedError, TransitionError, UnknownNameError
-from syndicate.model import DeliveryState, Keyring
+from syndicate.model import DeliveryState, Keyring, Subscriber
 from syndicate.store import evidence
 from syndicate.store.deliveries import edition_message
 from syndicate.store.engine import Database
 from syndicate.store.evidence import EditionFacts, IssueFacts
-from syndicate.store.subscribers import find_subscriber, subscription_to
+from syndicate.store.subscribers import find_subscriber, subscription_to, subscriptions_of
 
 MASKED = "https://masked.invalid/"
 
@@ -80,20 +81,14 @@ def replay(
             raise UnknownNameError(f"issue {issue_id} has nothing for {reader.email}; `syndicate why` says why")
         if row.attempts == 0:
             raise TransitionError(f"nothing of issue {issue_id} was sent to {reader.email}: it is {row.state}")
+        if row.joint_edition_id is not None:
+            return _joint(session, personal, keyring, reader, row, mask=mask)
         edition = evidence.editions_by_id(session, [row.edition_id or 0]).get(row.edition_id or 0)
         blob = _kept(session, issue, edition)
         subscription = subscription_to(session, reader.id, issue.digest)
     assert edition is not None  # noqa: S101 - _kept raised
-    made_with = issue.made_with
-    doubts = []
-    if made_with is None:
-        doubts.append("where links led then is not kept of issues this old: they are made with the settings of now")
-    else:
-        personal = Personal.of_document(made_with)
-        then = keyring_as(keyring, made_with["key"])
-        if then is None:
-            doubts.append("the key that signed its links is not in the key file any more: their tokens differ")
-        keyring = then or keyring
+    doubts: list[str] = []
+    personal, keyring = _as_then(personal, keyring, issue, doubts)
     if subscription is None:
         doubts.append("the subscription is gone: its links lead nowhere")
     values = slot_values(
@@ -118,6 +113,65 @@ def replay(
         masked=mask,
         doubts=doubts,
     )
+
+
+def _joint(
+    session: Session, personal: Personal, keyring: Keyring, reader: Subscriber, row: DeliveryFacts, *, mask: bool
+) -> Replay:
+    """The mail in which a delivery went with others."""
+    joint = evidence.joint_facts(session, row.joint_edition_id or 0)
+    if joint is None or joint.message is None:
+        when = f" on {joint.pruned_at:%Y-%m-%d %H:%M} UTC" if joint and joint.pruned_at else ""
+        raise PrunedError(f"issue {row.issue_id}: the bytes of this mail were pruned{when} (service.keep_editions)")
+    leading = evidence.issue_facts(session, joint.issue_id)
+    subscriptions = {each.digest: each.id for each in subscriptions_of(session, [reader.id])[reader.id]}
+    rows = {each.edition_id: each for each in evidence.same_mail(session, reader.id, [row])[row.id]}
+    doubts: list[str] = []
+    personal, keyring = _as_then(personal, keyring, leading, doubts)
+    parts = [rows[edition_id] for edition_id in joint.parts if edition_id in rows]
+    if len(parts) < len(joint.parts) or any(part.digest not in subscriptions for part in parts):
+        doubts.append("a part or a subscription of this mail is gone: its links lead nowhere")
+    values = joint_values(
+        personal,
+        keyring,
+        [
+            JointPart(
+                digest=part.digest,
+                issue_id=part.issue_id,
+                edition_id=part.edition_id or 0,
+                subscription_id=subscriptions.get(part.digest, 0),
+            )
+            for part in parts
+        ],
+        subscriber_id=reader.id,
+        email=reader.email,
+        name=reader.name,
+    )
+    if mask:
+        own = [name for name in values if name.endswith("_url") or "_url " in name]
+        values |= {name: MASKED for name in own if "web_url" not in name} | {"unsubscribe_mailto": ""}
+    return Replay(
+        issue_id=row.issue_id,
+        edition_id=row.edition_id or 0,
+        state=row.state,
+        sent_at=row.finished_at or row.marked_at,
+        subject=joint.subject,
+        message=MessageTemplate(joint.message).fill(values),
+        masked=mask,
+        doubts=doubts,
+    )
+
+
+def _as_then(personal: Personal, keyring: Keyring, issue: IssueFacts, doubts: list[str]) -> tuple[Personal, Keyring]:
+    """Where links led and which key signed them when an issue was frozen; adds what is not known to the doubts."""
+    made_with = issue.made_with
+    if made_with is None:
+        doubts.append("where links led then is not kept of issues this old: they are made with the settings of now")
+        return personal, keyring
+    then = keyring_as(keyring, made_with["key"])
+    if then is None:
+        doubts.append("the key that signed its links is not in the key file any more: their tokens differ")
+    return Personal.of_document(made_with), then or keyring
 
 
 def _kept(session: Session, issue: IssueFacts, edition: EditionFacts | None) -> bytes:

@@ -18,6 +18,7 @@ from syndicate.store.address_changes import drop_changes
 from syndicate.store.engine import Database
 from syndicate.store.feed_readers import drop_counts
 from syndicate.store.form_limits import drop_arrivals
+from syndicate.store.joining import drop_joint_bodies
 from syndicate.store.limits import drop_limits
 
 CHUNK = (
@@ -54,9 +55,12 @@ def prune(
     keep = settings.service
     bodies_before, rows_before = now - keep.keep_editions, now - keep.keep_deliveries
     versions_before = now - keep.keep_versions
-    editions = _in_chunks(
-        database, lambda session: upkeep.drop_bodies(session, bodies_before, BODIES, now=now), BODIES, stopping
-    )
+
+    def drop_bodies(session: Session) -> int:
+        of_issues = upkeep.drop_bodies(session, bodies_before, BODIES, now=now)
+        return of_issues + drop_joint_bodies(session, bodies_before, BODIES, now=now)
+
+    editions = _in_chunks(database, drop_bodies, BODIES, stopping)
     deliveries, problems = _prune_ledger(database, rows_before, stopping)
     versions = _in_chunks(
         database, lambda session: upkeep.drop_versions(session, versions_before, CHUNK), CHUNK, stopping

@@ -25,7 +25,7 @@ from syndicate.store import evidence
 from syndicate.store.articles import outlines
 from syndicate.store.attempts import attempts_of
 from syndicate.store.engine import Database
-from syndicate.store.evidence import CohortFacts, EditionFacts, IssueFacts
+from syndicate.store.evidence import CohortFacts, EditionFacts, IssueFacts, SameMail
 from syndicate.store.subscribers import consent_of, find_subscriber, subscriptions_of
 from syndicate.store.suppressions import Suppression, suppression_of
 
@@ -56,6 +56,7 @@ class IssueStory:
     titles: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     delivery: DeliveryFacts | None = None
     history: Sequence[Happening] = ()
+    same_mail: Sequence[SameMail] = ()
     article: ArticleStory | None = None
 
 
@@ -140,6 +141,7 @@ class _Teller:
         cohorts = evidence.cohorts_by_id(session, _present(row.cohort_id for row in rows.values()))
         editions = evidence.editions_by_id(session, _present(row.edition_id for row in rows.values()))
         attempts = attempts_of(session, [row.id for row in rows.values()])
+        mails = evidence.same_mail(session, self.subscriber.id, rows.values())
         told = []
         for issue in issues:
             row = rows.get(issue.id)
@@ -160,6 +162,7 @@ class _Teller:
                     titles=evidence.titles(session, ids),
                     delivery=row,
                     history=happenings(row, attempts.get(row.id, ()), queued_at=issue.composed_at),
+                    same_mail=[each for each in mails.get(row.id, ()) if each.issue_id != issue.id],
                     article=self._fate(issue, row, cohort, edition),
                 )
             )

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, case, func, literal, select, update
 from sqlmodel import Session, col
 
 from syndicate.errors import TransitionError, UnknownNameError
 from syndicate.model import DeliveryState, IssueState
+from syndicate.store.columns import UtcDateTime
+from syndicate.store.joining import follows
 from syndicate.store.tables import DeliveryRow, EditionRow, IssueRow
 
 Conditions = Sequence[ColumnElement[bool]]
@@ -51,7 +53,8 @@ def queued_again(reason: str, now: datetime) -> dict[str, Any]:
     return {
         "state": DeliveryState.QUEUED.value,
         "reason": reason,
-        "due_at": now,
+        # One that goes in a mail with others is due when the one that leads them is.
+        "due_at": case((follows(), col(DeliveryRow.due_at)), else_=literal(now, UtcDateTime)),
         "finished_at": None,
         "first_marked_at": None,
     }

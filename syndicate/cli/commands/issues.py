@@ -86,6 +86,7 @@ def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> 
     from syndicate.pipeline.compose.editing import contents
     from syndicate.service.status import pace_document, pace_now
     from syndicate.store.issues import get_issue, issue_reasons
+    from syndicate.store.joining import joined_issues
 
     call = invocation(ctx, as_json)
     with call.services() as services, services.database.read() as session:
@@ -93,11 +94,13 @@ def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> 
         reasons = issue_reasons(session, issue_id)
         pace = pace_now(session, issue, services.clock())
         made = contents(session, issue_id)
+        joined = joined_issues(session, issue_id)
     call.output.document(
         issue_document(issue)
         | {
             "rate": pace and pace_document(pace),
             "reasons": [asdict(reason) for reason in reasons],
+            "joined": [{"issue": number, "digest": digest, "mails": mails} for number, digest, mails in joined],
             "edits": made.edits.document(),
             "articles": [asdict(article) for article in made.articles],
             "events": [{"event": each.event, "at": each.at, "by": each.by} for each in made.events],
@@ -108,6 +111,8 @@ def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> 
         [(key.replace("_", " "), value) for key, value in issue_document(issue).items() if key != "counts"],
     )
     call.output.text(issue_sum(issue))
+    for number, digest, mails in joined:
+        call.output.text(f"{mails} in one mail with issue {number} ({digest})")
     if pace is not None:
         call.output.text(pace_line(pace))
     if reasons:

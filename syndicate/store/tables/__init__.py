@@ -12,7 +12,15 @@ from syndicate.store.tables.articles import (
 )
 from syndicate.store.tables.attempts import AttemptRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
-from syndicate.store.tables.ledger import BatchRow, CohortRow, DeliveryRow, EditionRow, IssueEventRow, IssueRow
+from syndicate.store.tables.ledger import (
+    BatchRow,
+    CohortRow,
+    DeliveryRow,
+    EditionRow,
+    IssueEventRow,
+    IssueRow,
+    JointEditionRow,
+)
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
     AddressChangeRow,
@@ -63,6 +71,7 @@ __all__ = [
     "HubSubscriptionRow",
     "IssueEventRow",
     "IssueRow",
+    "JointEditionRow",
     "LimitRow",
     "MetaRow",
     "ReaderSaltRow",

@@ -10,6 +10,9 @@ from syndicate.model import DeliveryState, IssueState
 from syndicate.store.columns import CanonicalJson, one_of
 from syndicate.store.tables.fields import BIG_ID, NEVER_REUSED, json_field, reference, time_field
 
+#: The deliveries that wait for one mail with others: what the index of them holds.
+JOINED = "joined_to IS NOT NULL AND state IN ('queued', 'deferred')"
+
 
 class IssueRow(SQLModel, table=True):
     """One dated run of a digest. ``final_counts`` keeps the ledger's sums after its rows were pruned."""
@@ -64,6 +67,25 @@ class EditionRow(SQLModel, table=True):
     plan: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))
     current: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
     replaced_by: int | None = None
+    pruned_at: datetime | None = time_field(optional=True)
+
+
+class JointEditionRow(SQLModel, table=True):
+    """One rendering of several issues, for readers who get them in one mail; ``issue_id`` is that of the leading one.
+
+    ``parts`` are the ids of the editions it is made of, in its order, as ``12+40``. Decision 30.
+    """
+
+    __tablename__ = "joint_editions"
+    __table_args__ = (UniqueConstraint("parts", name="uq_joint_editions_parts"), NEVER_REUSED)
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int = reference("issues.id", index=True)
+    parts: str
+    language: str
+    subject: str
+    message: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    recipients: int = 0
+    composed_at: datetime = time_field()
     pruned_at: datetime | None = time_field(optional=True)
 
 
@@ -136,6 +158,7 @@ class DeliveryRow(SQLModel, table=True):
             sqlite_where=text("state = 'in_doubt' AND NOT resolved"),
             postgresql_where=text("state = 'in_doubt' AND NOT resolved"),
         ),
+        Index("ix_deliveries_joined", "joined_to", sqlite_where=text(JOINED), postgresql_where=text(JOINED)),
         NEVER_REUSED,
     )
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
@@ -157,6 +180,10 @@ class DeliveryRow(SQLModel, table=True):
     reply_code: int | None = None
     reply: str | None = None
     resolved: bool = False
+    # One mail with others: the id of the delivery that leads them, its own if it is that one; and what they all carry.
+    # No foreign keys, as of the cohort.
+    joined_to: int | None = Field(default=None, sa_column=Column(BIG_ID, nullable=True))
+    joint_edition_id: int | None = None
 
 
 class BatchRow(SQLModel, table=True):

@@ -80,16 +80,8 @@ UPDATE issues SET made_with = '{"key":"k1","message_domain":"courier.example","p
 UPDATE editions SET plan = '{"articles":[1],"corrections":[],"headlines":[],"more":0}' WHERE id = 1;
 INSERT INTO issue_events (id, issue_id, at, event, "by", detail) VALUES (1, 1, '2026-11-19 07:31:00.000000', 'edited', 'editor', '{"edits":{"subject":"The old crane"}}');
 
-UPDATE subscriptions SET paused_until = '2026-12-24 00:00:00.000000' WHERE id = (SELECT min(id) FROM subscriptions);
-
-INSERT INTO address_changes (id, subscriber_id, email, email_key, email_hash, domain, created_at, done_at) VALUES (1, (SELECT min(id) FROM subscribers), 'ann.new@example.net', 'ann.new@example.net', 'a0', 'example.net', '2026-11-20 08:00:00.000000', NULL);
-
-UPDATE confirmations SET address_change_id = 1 WHERE id = (SELECT min(id) FROM confirmations);
-
-INSERT INTO form_limits (key, arrival_at) VALUES ('network:0123456789abcdef0123456789abcdef', '2026-11-20 08:12:00.000000');
-
-INSERT INTO reader_salts (day, salt) VALUES ('2026-11-20', '00112233445566778899aabbccddeeff');
-
-INSERT INTO feed_readers (feed, day, sketch, readers, updated_at) VALUES ('all', '2026-11-20', X'00FF', 12, '2026-11-20 08:00:00.000000');
-
-INSERT INTO announced_readers (feed, day, reader, subscribers) VALUES ('all', '2026-11-20', 'Feedbin 812', 41);
+INSERT INTO issues (id, digest, period, state, reason, subject, max_seq, recipients, composed_at, started_at, finished_at, final_counts) VALUES (4, 'sport', 'daily/2026-11-19', 'finished', NULL, 'Sport Courier: The regatta', 1, 1, '2026-11-19 07:30:00.000000', '2026-11-19 07:30:01.000000', '2026-11-19 07:30:09.000000', NULL);
+INSERT INTO editions (id, issue_id, key, language, subject, articles, message, recipients, composed_at) VALUES (3, 4, 'e1', 'en', 'Sport Courier: The regatta', '[{"id":1,"role":"full","version":1}]', X'5375626A6563743A20C3A90D0A0D0A00FF', 1, '2026-11-19 07:30:00.000000');
+INSERT INTO joint_editions (id, issue_id, parts, language, subject, message, recipients, composed_at) VALUES (1, 1, '1+3', 'en', 'Morning Courier and Sport Courier: The old crane', X'5375626A6563743A20C3A90D0A0D0A00FF', 1, '2026-11-19 07:30:00.000000');
+UPDATE deliveries SET joined_to = 1, joint_edition_id = 1 WHERE id = 1;
+INSERT INTO deliveries (id, issue_id, edition_id, cohort_id, subscriber_id, state, reason, attempts, due_at, holder, marked_at, finished_at, relay, reply_code, reply, resolved, joined_to, joint_edition_id) VALUES (3, 4, 3, NULL, 1, 'accepted', NULL, 1, '9999-01-01 00:00:00.000000', 'host/1/x', '2026-11-19 07:30:01.000000', '2026-11-19 07:30:02.000000', '127.0.0.1:25', 250, '2.0.0 queued as 9F', FALSE, 1, 1);
