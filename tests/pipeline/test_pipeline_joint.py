@@ -26,7 +26,7 @@ from syndicate.model import (
     SubscriptionState,
 )
 from syndicate.pipeline import control
-from syndicate.pipeline.compose import EditionRenderer
+from syndicate.pipeline.compose import EditionRenderer, preview_digest
 from syndicate.pipeline.compose.composing import Wanted, compose_together
 from syndicate.pipeline.compose.due import compose_due
 from syndicate.pipeline.compose.editing.withdrawing import take_out_withdrawn
@@ -516,3 +516,18 @@ def test_the_clock_joins_what_is_due_together_and_a_broken_digest_stops_no_other
     assert list(found.failures) == ["sport"]
     alone = [row for row in world.rows() if row.state == "queued"]
     assert [row.joined_to for row in alone] == [None]
+
+
+def test_a_preview_for_a_reader_shows_the_mail_that_joins(world: Joined) -> None:
+    world.reader("both@example.org", "morning", "sport")
+    world.reader("one@example.org", "morning")
+    tools = world.database, world.renderer, Personal.of(world.settings), world.keyring
+    made = preview_digest(*tools, "sport", email="both@example.org", now=world.now)
+    assert list(made.digests) == ["morning", "sport"]
+    assert made.subject == "Morning Courier and Sport Courier: The storm"
+    assert sorted(made.articles) == ["The regatta", "The storm"]
+    assert "end all of them" in " ".join(made.text.split())
+    assert preview_digest(*tools, "morning", email="one@example.org", now=world.now).digests == ()
+    world.settings = joined(sport={"send_at": "18:00"})
+    tools = world.database, world.renderer, Personal.of(world.settings), world.keyring
+    assert preview_digest(*tools, "sport", email="both@example.org", now=world.now).digests == ()
