@@ -12,7 +12,6 @@ from sqlmodel import Session
 
 from syndicate.config import Settings
 from syndicate.core.addresses import parse_address
-from syndicate.core.corrections import corrections
 from syndicate.core.joining import may_join
 from syndicate.core.message.template import MessageTemplate
 from syndicate.core.periods import SCHEDULE, next_run
@@ -21,12 +20,12 @@ from syndicate.core.personal import Personal, joint_values, slot_values
 from syndicate.core.preflight import Finding, repeated_subject
 from syndicate.core.preflight.links import web_links
 from syndicate.core.render.slots import fill_markers
-from syndicate.core.selection import Standing, choose
+from syndicate.core.selection import Standing
 from syndicate.core.topics import EVERYTHING
 from syndicate.errors import UnknownNameError, UsageError
 from syndicate.model import Envelope, Frequency, Keyring, Subscriber, Subscription, SubscriptionState
 from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition, JointPart
-from syndicate.pipeline.compose.planning import PlannedEdition, offer_for, plan_issue, read_edition
+from syndicate.pipeline.compose.planning import PlannedEdition, give, offer_for, plan_issue, read_edition
 from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
 from syndicate.store.issues import last_subject
@@ -240,14 +239,15 @@ def _edition(
             carry=subscription.carry,
             joined_seq=subscription.joined_seq,
         )
-    language = renderer.language_of((reader.language if reader else None) or "")
-    offer = offer_for(session, digest, [standing], now=now)
-    choice = choose(offer, standing, digest, now=now)
+    own, site = (reader.language if reader else None) or "", renderer.settings.site.language
+    language = renderer.language_of(own)
+    given = give(offer_for(session, digest, [standing], now=now), standing, digest, own, site, now=now)
+    choice = given.choice
     if choice.wanted:
-        return read_edition(session, choice, language, corrections(offer, standing, choice, now=now)[0]), ""
+        return read_edition(session, choice, language, given.corrections), ""
     ever = Standing(cursor=0, first=False, topics=dict.fromkeys(standing.topics, 0))
     shown = digest.model_copy(update={"min_items": 1, "overflow": "drop"})
-    newest = choose(offer_for(session, digest, [ever], now=now), ever, shown, now=now)
+    newest = give(offer_for(session, digest, [ever], now=now), ever, shown, own, site, now=now).choice
     if not newest.wanted:
         of = "" if EVERYTHING in standing.topics else f" of the topics {', '.join(sorted(standing.topics))}"
         raise UsageError(f"digest {digest_name} selects no article{of} yet; `syndicate poll` reads the sources")
