@@ -44,6 +44,9 @@ class Orders(Protocol):
     def over(self) -> bool:
         """Whether nothing new may be begun."""
 
+    def hurried(self) -> bool:
+        """Whether what is on the wire then has ``LAST_WORDS`` left, however patient the relay is."""
+
 
 class Wire:
     """The connections of one relay that one thread leads."""
@@ -127,12 +130,13 @@ class Wire:
             self._give_up_when_refused()
 
     def _wind_up(self) -> None:
-        """Nothing new is begun: release what waits, write what is known; after a while, wait for no server any more."""
+        """Nothing new is begun: release what waits, write what is known; in a hurry, wait for no server any more."""
         now = time.monotonic()
-        self._stopped_at = self._stopped_at or now
-        if now - self._stopped_at > LAST_WORDS:
-            self._cut = True
-            self._cut_off()
+        if self._orders.hurried():
+            self._stopped_at = self._stopped_at or now
+            if now - self._stopped_at > LAST_WORDS:
+                self._cut = True
+                self._cut_off()
         for line in self._lines:
             if line.ahead is not None:  # announced or not: nothing of its data has left
                 self.supply.put_back(line.ahead.task)
@@ -239,7 +243,11 @@ class Wire:
 
     def _finish(self, line: Line, outcome: Outcome) -> None:
         assert line.now is not None  # noqa: S101 - it was sending
-        self.supply.done(self._orders.settle(line.now.task, outcome))
+        if self._cut and outcome.kind is OutcomeKind.DEFERRED and outcome.code is None:
+            # We went away before its data was out: that is no attempt, and nobody's fault but ours.
+            self.supply.put_back(line.now.task)
+        else:
+            self.supply.done(self._orders.settle(line.now.task, outcome))
         line.now = line.dialogue = None
         if self._over or not self._begin(line):
             self._forget(line)
@@ -347,6 +355,11 @@ class Wire:
                 self._put_back(line)
 
     def _close(self) -> None:
+        if self._cut:
+            self._errands.leave()
+            while (item := self._inbox.take()) is not None:
+                if isinstance(item, ErrandDone):
+                    item.line.errand, item.line.connection = False, item.connection or item.line.connection
         for line in self._lines:
             if line.connection is not None and not line.errand:
                 self._release(line)
