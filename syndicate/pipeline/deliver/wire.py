@@ -17,6 +17,7 @@ from syndicate.io.dialogue import Inbox, Readiness, Wait
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
 from syndicate.pipeline.deliver.ledger import Ledger
 from syndicate.pipeline.deliver.line import ErrandDone, Errands, Line, Made, close, reopen
+from syndicate.pipeline.deliver.parking import NoSeatError
 from syndicate.pipeline.deliver.protocols import Connection, Sender
 from syndicate.pipeline.deliver.request import Request
 from syndicate.pipeline.deliver.settling import in_doubt
@@ -25,6 +26,8 @@ from syndicate.store.deliveries import Result, Task
 
 # The longest wait of a connection that is refused while others are open, in seconds.
 LONGEST_PAUSE = 30.0
+# The wait of a connection that other processes have the seat of, in seconds.
+NO_SEAT = 0.5
 # So often time-outs, pauses and a stop are looked at, in seconds.
 _TURN = 0.1
 # So long servers may take for what is on the wire after a stop was asked for, in seconds; SIGTERM allows 10 in all.
@@ -293,6 +296,9 @@ class Wire:
             self._open -= 1
 
     def _pause(self, line: Line, error: RelayError) -> None:
+        if isinstance(error, NoSeatError):
+            line.not_before = time.monotonic() + NO_SEAT
+            return
         self.refusal = error
         line.not_before = time.monotonic() + line.pause
         line.pause = min(line.pause * 2, LONGEST_PAUSE)
