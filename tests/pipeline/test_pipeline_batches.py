@@ -445,7 +445,7 @@ class Turnstile(RecordingServer):
     open = most = 0
 
     def _protocol(self) -> Any:
-        protocol = super()._protocol()
+        protocol: Any = super()._protocol()
         made, lost = protocol.connection_made, protocol.connection_lost
 
         def connection_made(transport: Any) -> None:
