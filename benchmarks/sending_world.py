@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -143,7 +144,14 @@ class World:
 
     def deliver(self) -> Ran:
         """One `syndicate deliver` to the end."""
-        return run([sys.executable, "-m", "syndicate", "-c", str(self.config), "deliver", "--json"])
+        return self._run("deliver")
+
+    def command(self, *words: str) -> str:
+        """What a command prints as JSON."""
+        return self._run(*words).output
+
+    def _run(self, *words: str) -> Ran:
+        return run([sys.executable, "-m", "syndicate", "-c", str(self.config), *words, "--json"])
 
 
 def run(command: list[str]) -> Ran:
@@ -151,13 +159,35 @@ def run(command: list[str]) -> Ran:
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
+    peaks = [0.0]
+    watch = threading.Thread(target=watch_memory, args=(process.pid, peaks))
+    watch.start()
     output = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
+    watch.join()
     wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {output}")
-    return Ran(wall=wall, cpu=used.ru_utime + used.ru_stime, peak_mb=used.ru_maxrss / 1024, output=output)
+    return Ran(wall=wall, cpu=used.ru_utime + used.ru_stime, peak_mb=max(peaks), output=output)
+
+
+def watch_memory(pid: int, peaks: list[float]) -> None:
+    """Note a process's peak memory, in MB, until it ends.
+
+    Not by ``ru_maxrss``: there Linux counts what this process had when it started the other one.
+    """
+    status = Path(f"/proc/{pid}/status")
+    while True:
+        try:
+            lines = status.read_text().splitlines()
+        except OSError:
+            return
+        peak = next((line for line in lines if line.startswith("VmHWM:")), None)
+        if peak is None:  # it has ended
+            return
+        peaks.append(int(peak.split()[1]) / 1024)
+        time.sleep(0.02)
 
 
 def end(process: subprocess.Popen[Any]) -> float:

@@ -115,6 +115,10 @@ class TransitionError(SyndicateError):
     """A state does not allow what was asked (for example: resume an issue that is finished)."""
 
 
+class PrunedError(SyndicateError):
+    """What was asked for was kept for its time and let go since."""
+
+
 class StoreError(SyndicateError):
     """The database refused or could not be reached."""
 

@@ -316,6 +316,8 @@ class Issue:
     editions: int
     recipients: int
     counts: Counts
+    deadline_at: datetime | None = None  # of a draft: what happens then, unless somebody approves it before
+    deadline_action: str | None = None
 
     @property
     def balanced(self) -> bool:

@@ -21,6 +21,9 @@ from syndicate.model import Article, SourceItem
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TEMPLATES = ("magazine", "brief", "plain-letter")
+INTRO = (
+    "Good morning. **Two boats** are back at Cask Quay: [see which](https://courier.example/boats).\n\nMind the ice."
+)
 _PICTURES = ("night-ferry.png", "harbour-dawn.png")
 
 
@@ -67,6 +70,8 @@ def issue(template: str, language: str = "en-GB", **changed: Any) -> EditionInpu
         "articles": articles[:12],
         "headlines": articles[12:20],
         "more": 5,
+        "intro": INTRO,
+        "corrections": articles[24:26],
         "words": shipped_templates().words(language, "en"),
     }
     return EditionInput(**values | changed)

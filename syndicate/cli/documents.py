@@ -28,6 +28,8 @@ def issue_document(issue: Issue) -> dict[str, Any]:
         "recipients": issue.recipients,
         "counts": issue.counts.as_dict(),
         "balanced": issue.balanced,
+        "deadline_at": issue.deadline_at,
+        "deadline_action": issue.deadline_action,
     }
 
 

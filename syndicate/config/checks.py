@@ -13,6 +13,7 @@ from syndicate.config.reading import STAND_IN, Reading
 from syndicate.config.sources import FeedSource
 from syndicate.config.wording import Fault, shown
 
+MOST_IN_ONE_MAIL = 8  # the token of its unsubscribe link holds no more (``core/links.py``)
 ISSUE_FEEDS = "issues-"  # begins the names of the feeds of digests' issues
 
 
@@ -178,6 +179,18 @@ def _feed_names_are_free(reading: Reading) -> Iterator[Fault]:
                 yield Fault(path, f"expected names of one feed only: {shown(old)} also leads to {shown(renamed[old])}")
 
 
+def _joint_mails_need_no_approval(reading: Reading) -> Iterator[Fault]:
+    joint = [name for name, digest in reading.settings.digest.items() if digest.merge == "subscriber"]
+    for name in joint:
+        if reading.settings.digest[name].approval == "hold":
+            yield Fault(
+                ("digest", name, "merge"),
+                'expected "subscription" beside approval = "hold": a draft waits for its approval, and not for others',
+            )
+    for name in joint[MOST_IN_ONE_MAIL:]:
+        yield Fault(("digest", name, "merge"), f'expected at most {MOST_IN_ONE_MAIL} digests with "subscriber"')
+
+
 _RULES: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _site_is_named,
     _selected_sources_exist,
@@ -193,4 +206,5 @@ _RULES: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _rhythms_agree,
     _offered_topics_are_some,
     _feed_names_are_free,
+    _joint_mails_need_no_approval,
 )

@@ -174,6 +174,12 @@ def _hubs_reach_us(reading: Reading) -> Iterator[Fault]:
             yield Fault(("source", name, "websub"), f"hubs on other machines cannot reach {url} (service.public_url)")
 
 
+def _mails_have_others_to_join(reading: Reading) -> Iterator[Fault]:
+    joint = [name for name, digest in reading.settings.digest.items() if digest.merge == "subscriber"]
+    if len(joint) == 1:
+        yield Fault(("digest", joint[0], "merge"), "has no effect: no other digest has it")
+
+
 _DOUBTS: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _keys_without_effect,
     _nothing_to_publish,
@@ -185,5 +191,6 @@ _DOUBTS: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _bounces_come_back,
     _relays_are_safe,
     _times_beside_a_schedule,
+    _mails_have_others_to_join,
     _secrets_are_kept,
 )

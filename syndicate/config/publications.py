@@ -115,7 +115,7 @@ class Digest(Selection):
     template: str = Field(
         default="digest",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
-        description="Name of the template in templates_dir",
+        description='The look: "magazine", "brief", "plain-letter", "digest" (the magazine), or one of your own',
         json_schema_extra={"expected": 'the name of a template, without folder and ending, such as "digest"'},
     )
     from_: str | None = Field(default=None, alias="from", description="Sender of this digest; by default delivery.from")
@@ -127,11 +127,24 @@ class Digest(Selection):
         default="headlines", description="What happens to more: listed by title, kept for next time, left out"
     )
     catch_up: bool = Field(default=True, description="A run missed while the service was down is made up for, once")
-    approval: str = Field(default="none", description='"none": issues leave by themselves; "hold" comes later')
+    approval: Literal["none", "hold"] = Field(
+        default="none", description='"none": issues leave by themselves; "hold": each waits as a draft for its approval'
+    )
+    approval_deadline: Interval | None = Field(
+        default=None, description="So long a draft waits for its approval; by default as long as it takes"
+    )
+    approval_default: Literal["send", "lapse"] = Field(
+        default="lapse", description="What becomes of a draft at its deadline; lapsed, its articles go with the next"
+    )
     optin: Literal["double", "single"] = Field(default="double", description="Confirm by mail, or believe the form")
     topics: tuple[str, ...] = Field(default=(), description="Categories or tags that readers may choose from")
-    corrections: str | None = later(None, "D", "How corrections of earlier articles are shown", seen=True)
-    merge: str | None = later(None, "D", "One mail for several digests of one reader", seen=True)
+    corrections: Literal["note", "none"] = Field(
+        default="note", description="Tell those who got an article when it says something else now; or never"
+    )
+    merge: Literal["subscription", "subscriber"] = Field(
+        default="subscription",
+        description='A mail of its own; "subscriber": one mail with the other such digests that are due at the time',
+    )
     holidays: tuple[str, ...] = later((), "D", "Days without an issue", seen=True)
     grace: Duration | None = later(None, "D", "How long an article may still change before it is taken", seen=True)
     blocks: tuple[str, ...] = later((), "G", "Order and choice of the parts of the mail", seen=True)
@@ -160,15 +173,6 @@ class Digest(Selection):
         if value == "subscriber":
             raise not_yet(value, "a zone name, or leave the key out for the site's zone")
         return zone_name(value) if value else value
-
-    @field_validator("approval")
-    @classmethod
-    def _approval(cls, value: str) -> str:
-        if value == "hold":
-            raise not_yet(value, '"none"')
-        if value != "none":
-            raise ValueError('expected "none"')
-        return value
 
     @property
     def frequency(self) -> Frequency:

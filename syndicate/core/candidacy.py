@@ -43,19 +43,23 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What must be known of an issue to say who was a candidate. ``pruned``: its rows are not kept any more."""
+    """What must be known of an issue to say who was a candidate. ``pruned``: its rows are not kept any more.
+
+    ``frozen``: it has deliveries, though it may have been skipped, as a draft that lapsed.
+    """
 
     period: str
     state: IssueState
     frozen_at: datetime
     pruned: bool
+    frozen: bool = False
 
 
 def absence(run: Run, subscription: Subscription | None, history: Sequence[Occurrence]) -> Absence | None:
     """Why a subscription was no candidate for an issue; None when it was one, so that only articles were missing."""
-    if run.state is IssueState.SKIPPED:
+    if run.state is IssueState.SKIPPED and not run.frozen:
         return Absence.ISSUE_SKIPPED
-    if run.state in {IssueState.DRAFT, IssueState.SCHEDULED}:
+    if run.state is IssueState.SCHEDULED:
         return Absence.NOT_FROZEN
     if subscription is None:
         return Absence.NOT_SUBSCRIBED

@@ -5,7 +5,7 @@ Judged by the evidence of the freeze (the cohort's standing, the edition's artic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,9 @@ class Fate(StrEnum):
 
     FULL = "full"
     HEADLINE = "headline"
+    CORRECTION = "correction"
+    DROPPED = "dropped"
+    TAKEN_OUT = "taken_out"
     NOT_PUBLISHED = "not_published"
     LATER = "later"
     NOT_OF_DIGEST = "not_of_digest"
@@ -35,7 +38,10 @@ class Fate(StrEnum):
 
 WORDS: Mapping[Fate, str] = {
     Fate.FULL: "it was in it",
-    Fate.HEADLINE: "it was in it by its headline: it came after max_items",
+    Fate.HEADLINE: "it was in it by its headline: it came after max_items, or the mail was shortened to fit",
+    Fate.CORRECTION: "it was in it as a correction: it says something else than what this reader had got",
+    Fate.DROPPED: "not in it: the editor dropped it from this issue",
+    Fate.TAKEN_OUT: "not in it: it was chosen, and withdrawn before this reader's mail left",
     Fate.NOT_PUBLISHED: "not in it: it has no sequence number, so it is not published (yet)",
     Fate.LATER: "not in it: it became publishable after the issue was frozen",
     Fate.NOT_OF_DIGEST: "not in it: the digest does not select it (sources, categories, tags, authors, languages)",
@@ -55,7 +61,8 @@ WORDS: Mapping[Fate, str] = {
 class Frozen:
     """What an issue knew of one reader when it was frozen, and what it gave.
 
-    ``articles`` maps the ids of the edition to ``full`` or ``headline``.
+    ``articles`` maps the ids of the edition to ``full``, ``headline`` or ``correction``; ``chosen`` were meant for it,
+    ``dropped`` are those that the editor took out of the issue.
     """
 
     standing: Standing
@@ -65,6 +72,8 @@ class Frozen:
     at: datetime
     look_back_to: datetime
     max_items: int
+    chosen: Collection[int] = ()
+    dropped: Collection[int] = ()
 
 
 def obstacle(outline: Outline, standing: Standing, *, look_back_to: datetime, now: datetime) -> Fate | None:
@@ -89,7 +98,11 @@ def fate(outline: Outline, frozen: Frozen, *, of_digest: bool) -> Fate:
     """What became of a numbered article in an issue; ``of_digest``: the digest's own selection takes it."""
     role = frozen.articles.get(outline.id)
     if role is not None:
-        return Fate.FULL if role == Fate.FULL else Fate.HEADLINE
+        return Fate(role)
+    if outline.id in frozen.chosen:
+        if outline.id in frozen.dropped:
+            return Fate.DROPPED
+        return Fate.TAKEN_OUT
     if outline.seq > frozen.max_seq:
         return Fate.LATER
     if not of_digest and outline.id not in frozen.standing.carry:

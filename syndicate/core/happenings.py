@@ -22,7 +22,7 @@ _ENDS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFacts:
-    """A row of the ledger, with what it refers to."""
+    """A row of the ledger, with what it refers to; ``joined_to``: the one that leads the mail it shares with others."""
 
     id: int
     issue_id: int
@@ -38,6 +38,8 @@ class DeliveryFacts:
     code: int | None
     reply: str | None
     resolved: bool
+    joined_to: int | None = None
+    joint_edition_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -29,6 +29,7 @@ _THREE: Final = struct.Struct(">3Q").unpack
 _THREE_SIZE: Final = 24
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS: Final = [f"{first}{second}".encode() for first in _ALPHABET for second in _ALPHABET]
+_FEWEST_JOINT, _MOST_JOINT = 2, 8  # ids are masked by one SHA-256
 _BLOCK: Final = 64  # octets of a block of SHA-256
 _INVALID: Final = "this link is not valid: it was altered, cut short, or belongs to another page"
 
@@ -41,6 +42,7 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"
     BOUNCE = "bounce"
     MESSAGE = "message"
+    UNSUBSCRIBE_JOINT = "unsubscribe_joint"
 
 
 # How many ids a token of the purpose holds: a subscription, or an issue and a subscriber.
@@ -50,6 +52,7 @@ _IDS: Final = {
     Purpose.PREFERENCES: 1,
     Purpose.BOUNCE: 2,
     Purpose.MESSAGE: 2,
+    Purpose.UNSUBSCRIBE_JOINT: 0,  # as many as a mail joins: ``sign_joint``
 }
 
 
@@ -124,6 +127,43 @@ def token_maker(keyring: Keyring) -> Callable[[int, int, int], DeliveryTokens]:
         )
 
     return make
+
+
+def sign_joint(keyring: Keyring, subscription_ids: Sequence[int]) -> str:
+    """The token of an unsubscribe link that ends several subscriptions of one reader, two to eight: base64url."""
+    if not _FEWEST_JOINT <= len(subscription_ids) <= _MOST_JOINT:
+        raise ValueError(f"a link ends {_FEWEST_JOINT} to {_MOST_JOINT} subscriptions, not {len(subscription_ids)}")
+    key = keyring.keys[0]
+    plain = struct.pack(f">{len(subscription_ids)}I", *subscription_ids)
+    return f"{key.id}.{_base64(_keyed(key.secret, Purpose.UNSUBSCRIBE_JOINT).seal(plain)).decode()}"
+
+
+def verify_unsubscribe(keyring: Keyring, token: str, now: datetime) -> tuple[int, ...]:
+    """The subscriptions that an unsubscribe link ends: one, or those of a joint mail. Raises TokenError."""
+    try:
+        return verify(keyring, Purpose.UNSUBSCRIBE, token, now).ids
+    except TokenError:
+        ids = _open_joint(keyring, token)
+        if not ids:
+            raise
+        return ids
+
+
+def _open_joint(keyring: Keyring, token: str) -> tuple[int, ...]:
+    key_id, _, body = token.partition(".")
+    for key in keyring.keys:
+        if key.id == key_id:
+            keys = _keyed(key.secret, Purpose.UNSUBSCRIBE_JOINT)
+            try:
+                sealed = _from_base64(body)
+            except ValueError:
+                return ()
+            count, odd = divmod(len(sealed) - MAC_SIZE, _NUMBER)
+            if odd or not _FEWEST_JOINT <= count <= _MOST_JOINT:
+                return ()
+            plain = keys.mask(sealed[:MAC_SIZE], sealed[MAC_SIZE:])
+            return struct.unpack(f">{count}I", plain) if hmac.compare_digest(sealed, keys.seal(plain)) else ()
+    return ()
 
 
 def verify(keyring: Keyring, purpose: Purpose, token: str, now: datetime) -> Payload:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 from urllib.parse import quote
 
 from syndicate.config import Settings
-from syndicate.core.links import DeliveryTokens, preferences_url, tagged_address, token_maker, unsubscribe_url
+from syndicate.core.links import (
+    DeliveryTokens,
+    Purpose,
+    preferences_url,
+    sign,
+    sign_joint,
+    tagged_address,
+    token_maker,
+    unsubscribe_url,
+)
 from syndicate.core.message.headers import parse_mailbox
 from syndicate.model import Keyring
 
@@ -30,6 +41,21 @@ class Personal:
             sender=parse_mailbox(settings.delivery.from_).address,
         )
 
+    def document(self, keyring: Keyring) -> dict[str, str | None]:
+        """It as plain values, with the id of the key that signs, so that a message can be made again for ``replay``."""
+        return asdict(self) | {"key": keyring.keys[0].id}
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Personal:
+        """From the plain values of ``document``."""
+        return cls(**{name: document[name] for name in ("public_url", "message_domain", "return_path", "sender")})
+
+
+def keyring_as(keyring: Keyring, key_id: str) -> Keyring | None:
+    """The keyring as it was when that key was its newest; None when it holds no such key."""
+    ids = [key.id for key in keyring.keys]
+    return replace(keyring, keys=keyring.keys[ids.index(key_id) :]) if key_id in ids else None
+
 
 def slot_values(
     personal: Personal,
@@ -48,6 +74,51 @@ def slot_values(
     """
     tokens = token_maker(keyring)(issue_id, subscriber_id, subscription_id)
     return values_with(personal, tokens, web_url=web_url(personal, issue_id, edition_id), email=email, name=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointPart:
+    """One delivery of a joint mail, as its links need it."""
+
+    digest: str
+    issue_id: int
+    edition_id: int
+    subscription_id: int
+
+
+def joint_values(
+    personal: Personal, keyring: Keyring, parts: Sequence[JointPart], *, subscriber_id: int, email: str, name: str
+) -> dict[str, str]:
+    """The value of every slot of a mail for several issues, of which the first leads: the Message-ID is its own.
+
+    ``unsubscribe_url``, which the mail program's button asks, ends all of them; each part has links of its own.
+    """
+    first = parts[0]
+    values = slot_values(
+        personal,
+        keyring,
+        issue_id=first.issue_id,
+        subscriber_id=subscriber_id,
+        subscription_id=first.subscription_id,
+        email=email,
+        name=name,
+    )
+    token = sign_joint(keyring, [part.subscription_id for part in parts])
+    mailbox = quote(personal.return_path or personal.sender, safe="@+")
+    values |= {
+        "web_url": web_url(personal, 0, 0),
+        "unsubscribe_url": unsubscribe_url(personal.public_url, token),
+        "unsubscribe_mailto": f"mailto:{mailbox}?subject=unsubscribe%20{token}",
+    }
+    for part in parts:
+        leave = sign(keyring, Purpose.UNSUBSCRIBE, part.subscription_id)
+        choose = sign(keyring, Purpose.PREFERENCES, part.subscription_id)
+        values |= {
+            f"part.unsubscribe_url {part.digest}": unsubscribe_url(personal.public_url, leave),
+            f"part.preferences_url {part.digest}": preferences_url(personal.public_url, choose),
+            f"part.web_url {part.digest}": web_url(personal, part.issue_id, part.edition_id),
+        }
+    return values
 
 
 def values_with(personal: Personal, tokens: DeliveryTokens, *, web_url: str, email: str, name: str) -> dict[str, str]:

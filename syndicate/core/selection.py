@@ -67,6 +67,10 @@ class Offer:
             if outline is not None and outline.seq <= standing.cursor:
                 yield outline
 
+    def find(self, ids: Iterable[int]) -> list[Outline]:
+        """Those of these ids that are there."""
+        return [self._by_id[each] for each in ids if each in self._by_id]
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

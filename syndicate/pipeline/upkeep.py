@@ -15,6 +15,7 @@ from syndicate.config import Settings
 from syndicate.errors import LedgerError
 from syndicate.store import upkeep
 from syndicate.store.engine import Database
+from syndicate.store.joining import drop_joint_bodies
 from syndicate.store.limits import drop_limits
 
 CHUNK = (
@@ -48,9 +49,12 @@ def prune(
     keep = settings.service
     bodies_before, rows_before = now - keep.keep_editions, now - keep.keep_deliveries
     versions_before = now - keep.keep_versions
-    editions = _in_chunks(
-        database, lambda session: upkeep.drop_bodies(session, bodies_before, BODIES), BODIES, stopping
-    )
+
+    def drop_bodies(session: Session) -> int:
+        of_issues = upkeep.drop_bodies(session, bodies_before, BODIES, now=now)
+        return of_issues + drop_joint_bodies(session, bodies_before, BODIES, now=now)
+
+    editions = _in_chunks(database, drop_bodies, BODIES, stopping)
     deliveries, problems = _prune_ledger(database, rows_before, stopping)
     versions = _in_chunks(
         database, lambda session: upkeep.drop_versions(session, versions_before, CHUNK), CHUNK, stopping

@@ -20,12 +20,12 @@ from syndicate.core.fate import WORDS, Fate, Frozen, fate, obstacle
 from syndicate.core.happenings import DeliveryFacts, Happening, got_it, happenings, outcome_line
 from syndicate.core.selection import Standing
 from syndicate.core.topics import chosen_topics
-from syndicate.model import Article, DeliveryState, Keyring, Subscriber, Subscription
+from syndicate.model import Article, DeliveryState, IssueState, Keyring, Subscriber, Subscription
 from syndicate.store import evidence
 from syndicate.store.articles import outlines
 from syndicate.store.attempts import attempts_of
 from syndicate.store.engine import Database
-from syndicate.store.evidence import CohortFacts, EditionFacts, IssueFacts
+from syndicate.store.evidence import CohortFacts, EditionFacts, IssueFacts, SameMail
 from syndicate.store.subscribers import consent_of, find_subscriber, subscriptions_of
 from syndicate.store.suppressions import Suppression, suppression_of
 
@@ -56,6 +56,7 @@ class IssueStory:
     titles: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     delivery: DeliveryFacts | None = None
     history: Sequence[Happening] = ()
+    same_mail: Sequence[SameMail] = ()
     article: ArticleStory | None = None
 
 
@@ -140,6 +141,7 @@ class _Teller:
         cohorts = evidence.cohorts_by_id(session, _present(row.cohort_id for row in rows.values()))
         editions = evidence.editions_by_id(session, _present(row.edition_id for row in rows.values()))
         attempts = attempts_of(session, [row.id for row in rows.values()])
+        mails = evidence.same_mail(session, self.subscriber.id, rows.values())
         told = []
         for issue in issues:
             row = rows.get(issue.id)
@@ -154,12 +156,13 @@ class _Teller:
                     selected=True,
                     got=got_it(row),
                     reason=row.reason if row.state is not DeliveryState.ACCEPTED else None,
-                    because=outcome_line(row),
+                    because=_outcome(issue, row),
                     cohort=cohort,
                     edition=edition,
                     titles=evidence.titles(session, ids),
                     delivery=row,
                     history=happenings(row, attempts.get(row.id, ()), queued_at=issue.composed_at),
+                    same_mail=[each for each in mails.get(row.id, ()) if each.issue_id != issue.id],
                     article=self._fate(issue, row, cohort, edition),
                 )
             )
@@ -167,7 +170,13 @@ class _Teller:
 
     def _absent(self, issue: IssueFacts) -> IssueStory:
         subscription = self.subscriptions.get(issue.digest)
-        run = Run(period=issue.period, state=issue.state, frozen_at=issue.composed_at, pruned=issue.pruned)
+        run = Run(
+            period=issue.period,
+            state=issue.state,
+            frozen_at=issue.composed_at,
+            pruned=issue.pruned,
+            frozen=issue.recipients > 0,
+        )
         history = [] if subscription is None else consent_of(self.session, subscription.id)
         reason = absence(run, subscription, [Occurrence(event=e.event, at=e.at, detail=e.detail) for e in history])
         if reason is None and subscription is not None:
@@ -219,17 +228,19 @@ class _Teller:
             return None
         shown = {entry["id"]: entry["role"] for entry in edition.articles} if edition else {}
         if self.article.id in shown:
-            found = Fate.FULL if shown[self.article.id] == Fate.FULL else Fate.HEADLINE
+            found = Fate(shown[self.article.id])
         elif self.article.seq is None:
             found = Fate.NOT_PUBLISHED
         elif cohort is None:
             found = Fate.UNKNOWN
         else:
-            found = self._judge(issue, cohort, shown)
+            found = self._judge(issue, cohort, edition, shown)
         earlier = self._earlier(issue) if found is Fate.CONSIDERED else None
         return ArticleStory(fate=found, because=_fate_line(found, self.article, cohort, row, earlier), got_in=earlier)
 
-    def _judge(self, issue: IssueFacts, cohort: CohortFacts, shown: dict[int, str]) -> Fate:
+    def _judge(
+        self, issue: IssueFacts, cohort: CohortFacts, edition: EditionFacts | None, shown: dict[int, str]
+    ) -> Fate:
         assert self.article is not None  # noqa: S101 - asked by _fate alone
         digest = self._digest(issue.digest)
         (outline,) = outlines(self.session, [self.article.id])
@@ -241,6 +252,8 @@ class _Teller:
             at=issue.composed_at,
             look_back_to=issue.composed_at - digest.lookback,
             max_items=digest.max_items,
+            chosen=edition.chosen if edition else (),
+            dropped=issue.edits.dropped,
         )
         return fate(outline, frozen, of_digest=evidence.is_of(self.session, outline.id, digest))
 
@@ -253,11 +266,17 @@ class _Teller:
         return self.settings.digest.get(name) or Digest()
 
 
+def _outcome(issue: IssueFacts, row: DeliveryFacts) -> str:
+    if issue.state is IssueState.DRAFT and row.state is DeliveryState.QUEUED:
+        return "has not got it yet: the issue is a draft and waits for its approval"
+    return outcome_line(row)
+
+
 def _fate_line(
     found: Fate, article: Article, cohort: CohortFacts | None, row: DeliveryFacts, earlier: int | None
 ) -> str:
     line = WORDS[found]
-    if found in {Fate.FULL, Fate.HEADLINE} and got_it(row) is False:
+    if found in {Fate.FULL, Fate.HEADLINE, Fate.CORRECTION} and got_it(row) is False:
         return f"{line}, but the issue was not delivered"
     if found is Fate.CONSIDERED and cohort is not None:
         where = f"issue {earlier} had it" if earlier else f"it has number {article.seq}"

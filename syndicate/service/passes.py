@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from syndicate.core.addresses import parse_address
 from syndicate.core.periods import manual_key
 from syndicate.errors import SyndicateError
-from syndicate.model import Issue, IssueState, Outcome, PollResult
+from syndicate.model import Envelope, Issue, IssueState, Outcome, PollResult
 from syndicate.pipeline import compose as composing
-from syndicate.pipeline.compose import Composed, Memory, compose, sample_envelope
+from syndicate.pipeline.compose import Composed, Memory, compose, editing, sample_envelope
 from syndicate.pipeline.deliver import DeliverResult
 from syndicate.pipeline.ingest import Source, ingest
 from syndicate.pipeline.publish import FeedResult, publish
@@ -32,7 +32,9 @@ def poll(services: Services, names: Iterable[str] = (), *, insist: bool = False)
 
     ``insist``: feeds are asked although they want to be asked later.
     """
-    return [poll_source(services, source) for source in services.sources(names, insist=insist)]
+    found = [poll_source(services, source) for source in services.sources(names, insist=insist)]
+    take_out_withdrawn(services)
+    return found
 
 
 def poll_source(services: Services, source: Source) -> PollResult:
@@ -68,6 +70,16 @@ def build_feeds(services: Services, names: Sequence[str] = (), *, verify: bool =
         for problem in result.problems:
             log.warning("feed %s: %s left out: %s", result.feed, problem.item, problem.error)
     return results
+
+
+def take_out_withdrawn(services: Services, watch: editing.Watch | None = None) -> editing.TakenOut:
+    """Take withdrawn articles out of drafts and of what is queued; ``watch`` makes a look without news a small one."""
+    return editing.take_out_withdrawn(services.database, lambda: services.renderer, services.clock(), watch)
+
+
+def settle_drafts(services: Services) -> list[Issue]:
+    """Send, or let lapse, the drafts whose deadline has come."""
+    return editing.settle_overdue(services.database, lambda: services.renderer, services.clock())
 
 
 def compose_due(services: Services, memory: Memory | None = None) -> Composed:
@@ -120,18 +132,23 @@ def send(
 def send_test(services: Services, digest: str, address: str) -> tuple[Outcome, str]:
     """Send one copy to an editor; nothing of it stands on the ledger. Returns the answer and the subject."""
     to = parse_address(address).email
-    envelope, subject = sample_envelope(
-        services.database,
-        services.renderer,
-        services.personal,
-        services.keyring,
-        digest,
-        to=to,
-        now=services.clock(),
-    )
+    tools = services.database, services.renderer, services.personal, services.keyring
+    envelope, subject = sample_envelope(*tools, digest, to=to, now=services.clock())
+    return _send_one(services, envelope), subject
+
+
+def send_draft_test(services: Services, issue_id: int, address: str) -> tuple[Outcome, str]:
+    """The same of a draft, as edited."""
+    to = parse_address(address).email
+    tools = services.database, services.renderer, services.personal, services.keyring
+    envelope, subject = editing.test_envelope(*tools, issue_id, to=to, now=services.clock())
+    return _send_one(services, envelope), subject
+
+
+def _send_one(services: Services, envelope: Envelope) -> Outcome:
     connection = services.sender.connect()
     try:
-        return connection.send(envelope), subject
+        return connection.send(envelope)
     finally:
         connection.close()
 
@@ -166,6 +183,7 @@ def run_once(services: Services, *, stop: threading.Event, tell: Callable[[str],
     if stop.is_set():
         return result
     tell_hubs(services, stop=stop)
+    settle_drafts(services)
     composed = compose_due(services)
     result.issues, result.failures = composed.issues, composed.failures
     result.confirmed = confirm_due(services, stop=stop, tell=tell)

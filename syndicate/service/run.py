@@ -26,12 +26,20 @@ from syndicate.core.websub import CHANGES_EVERY
 from syndicate.errors import SyndicateError
 from syndicate.io.heartbeat import ping
 from syndicate.pipeline.compose import Memory
+from syndicate.pipeline.compose.editing import Watch
 from syndicate.pipeline.ingest import Source
 from syndicate.pipeline.publish import compress_best
 from syndicate.service.alarms import alarms
 from syndicate.service.following import read_called
 from syndicate.service.listening import listen
-from syndicate.service.passes import build_feeds, clean_up, compose_due, poll_source
+from syndicate.service.passes import (
+    build_feeds,
+    clean_up,
+    compose_due,
+    poll_source,
+    settle_drafts,
+    take_out_withdrawn,
+)
 from syndicate.service.sending import confirm_due, deliver_due
 from syndicate.service.web_part import WebPart
 from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs, work_as_hub
@@ -71,12 +79,13 @@ class Clock:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.stop = threading.Event()
-        executors = {"default": ThreadPoolExecutor(14), READERS: ThreadPoolExecutor(READERS_AT_ONCE)}
+        executors = {"default": ThreadPoolExecutor(15), READERS: ThreadPoolExecutor(READERS_AT_ONCE)}
         self._scheduler = BackgroundScheduler(executors=executors, timezone="UTC")
         self._reading: set[str] = set()
         self._polled = False
         self._began = time.monotonic()
         self._memory = Memory()
+        self._watch = Watch()
         self._revision = -1
         self._feeds_looked: datetime | None = None
         self._hubs_left = False
@@ -92,6 +101,7 @@ class Clock:
             ("hubs", self.hubs, CHANGES_EVERY.total_seconds()),
             ("hub", self.hub, 1),
             ("compose", self.compose, 1),
+            ("drafts", self.drafts, 1),
             ("deliver", self.deliver, 1),
             ("confirm", self.confirm, 1),
             ("heartbeat", self.heartbeat, services.settings.service.heartbeat_interval.total_seconds()),
@@ -230,6 +240,11 @@ class Clock:
     def compose(self) -> None:
         """Compose the digest runs that are due."""
         compose_due(self.services, self._memory)
+
+    def drafts(self) -> None:
+        """Settle the drafts whose deadline has come, and take withdrawn articles out of what has not gone yet."""
+        settle_drafts(self.services)
+        take_out_withdrawn(self.services, self._watch)
 
     def deliver(self) -> None:
         """Deliver what is due; a relay that does not work is left alone for a while."""

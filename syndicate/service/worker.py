@@ -21,6 +21,7 @@ from procrastinate.exceptions import ProcrastinateException
 
 from syndicate.errors import SyndicateError, UsageError
 from syndicate.pipeline.deliver import DeliverResult, LostHoldError, ParkingSender, deliver_batch, tend
+from syndicate.service.collecting import collect_seldom
 from syndicate.service.wiring import Services
 from syndicate.store.holders import DEAD_AFTER, TOUCH_EVERY, remove_holder, touch_holder
 from syndicate.store.jobs import QUEUE, TASK
@@ -63,6 +64,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin to take batches up."""
+        collect_seldom()
         for thread in self._threads:
             thread.start()
 

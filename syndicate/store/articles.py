@@ -31,7 +31,7 @@ counters = SQLModel.metadata.tables[str(CounterRow.__tablename__)]
 
 # Built once, and without the columns that ``to_article`` does not read: turning times and lists into Python's is most
 # of what reading an article costs.
-_UNREAD = {"revision", "content_hash", "first_seen_at", "changed_at"}
+_UNREAD = {"revision", "material_version", "content_hash", "first_seen_at", "changed_at"}
 _BY_IDS = select(*(column for column in articles.c if column.name not in _UNREAD)).where(
     articles.c.id.in_(bindparam("ids", expanding=True))
 )

@@ -16,6 +16,7 @@ from syndicate.core.happenings import Attempt
 from syndicate.model import AttemptEvent, DeliveryState, OutcomeKind
 from syndicate.store.articles import chunks
 from syndicate.store.deliveries import Result
+from syndicate.store.due import FOLLOWS
 from syndicate.store.tables import AttemptRow, DeliveryRow
 
 _ATTEMPTS = SQLModel.metadata.tables[str(AttemptRow.__tablename__)]
@@ -30,14 +31,17 @@ def note(session: Session, results: Sequence[Result], now: datetime) -> None:
     """
     values = [
         {
-            "b_id": result.task.id,
+            "b_id": number,
             "b_event": _event(result).value,
             "b_state": result.state.value,
             "b_due": result.due_at,
+            # Those that go in one mail with another are due never by themselves.
+            "b_row_due": result.due_at if number == result.task.id else FOLLOWS,
             "b_now": now,
         }
         for result in results
         if result.state is not DeliveryState.ACCEPTED
+        for number in result.task.rows
     ]
     if values:
         session.connection().execute(_NOTE, values)
@@ -98,6 +102,7 @@ def _attempt(row: AttemptRow) -> Attempt:
 
 def _recorded() -> Insert:
     rows, due = _DELIVERIES.c, bindparam("b_due", type_=_DELIVERIES.c.due_at.type)
+    row_due = bindparam("b_row_due", type_=_DELIVERIES.c.due_at.type)
     now = bindparam("b_now", type_=_ATTEMPTS.c.at.type)
     source = select(
         rows.id,
@@ -114,7 +119,7 @@ def _recorded() -> Insert:
         rows.id == bindparam("b_id"),
         rows.state == bindparam("b_state"),
         # What another process made of a row that it took over has other times.
-        or_(rows.finished_at == now, rows.due_at == due),
+        or_(rows.finished_at == now, rows.due_at == row_due),
     )
     names = ("number", "event", "at", "begun_at", "reason", "relay", "reply_code", "reply", "next_at")
     return insert(_ATTEMPTS).from_select(["delivery_id", *names], source, include_defaults=False)

@@ -31,6 +31,7 @@ from syndicate.errors import UnknownNameError
 from syndicate.model import DeliveryState, IssueState, Outcome, SubscriptionState
 from syndicate.store.compiled import Compiled, as_time, moment
 from syndicate.store.due import RETRIABLE, WAITING, Span, due_rows
+from syndicate.store.joining import Part, groups, part, put_behind
 from syndicate.store.limits import Limits, admit
 from syndicate.store.statements import among_in, key_list
 from syndicate.store.suppressions import suppressed_domains
@@ -47,8 +48,18 @@ MOST_PUT_OFF = 1_000
 STEP = 400
 
 
+class Joint(NamedTuple):
+    """The mail in which a delivery goes with others: its edition, and all its deliveries, the leading one first."""
+
+    edition_id: int
+    parts: tuple[Part, ...]
+
+
 class Task(NamedTuple):
-    """One delivery taken up: all that its message and envelope need. ``first_marked_at``: its first attempt."""
+    """One delivery taken up: all that its message and envelope need. ``first_marked_at``: its first attempt.
+
+    ``joint``: it leads others, which were marked with it and have its outcome.
+    """
 
     id: int
     issue_id: int
@@ -60,6 +71,17 @@ class Task(NamedTuple):
     name: str
     attempts: int
     first_marked_at: datetime
+    joint: Joint | None = None
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """All rows of the ledger that it stands for."""
+        return (self.id,) if self.joint is None else tuple(part.id for part in self.joint.parts)
+
+    @property
+    def issues(self) -> tuple[int, ...]:
+        """Their issues."""
+        return (self.issue_id,) if self.joint is None else tuple(part.issue_id for part in self.joint.parts)
 
 
 class Result(NamedTuple):
@@ -146,13 +168,19 @@ def _mark(
     """The rows that were marked, as tasks, and how many others were put off."""
     domains = suppressed_domains(session, {row[_DOMAIN] for row in rows if row[_DOMAIN] is not None})
     tasks, ended = [], []
+    joined = [row[_JOINED] for row in rows if row[_JOINED] is not None]
+    joints = _joints(session, rows, now) if joined else {}
     for row in rows:
         refusal = _refusal(row, domains)
         if refusal is None:
+            if row[_JOINED] is not None and row[0] not in joints:
+                continue  # it goes alone, and the next look finds it
             own: tuple[Any, ...] = (*row[:_ATTEMPTS], row[_ATTEMPTS] + 1, as_time(row[_FIRST]) or now)
-            tasks.append(Task._make(own))
+            tasks.append(Task._make((*own, joints.get(row[0]))))
         else:
             ended.append({"b_id": row[0], "b_state": refusal[0].value, "b_reason": refusal[1]})
+            if row[0] in joints:
+                part(session, {row[0]: refusal[1]}, now)
     put_off = 0
     if limits is not None and limits.any:
         at = {row[0]: row[_DOMAIN] for row in rows}
@@ -162,14 +190,23 @@ def _mark(
     if ended:
         _end_rows(session, ended, now)
     if tasks:
-        ids = key_list(session, [task.id for task in tasks])
+        ids = key_list(session, [row for task in tasks for row in task.rows] if joints else [task.id for task in tasks])
         _MARK.run(session, {"ids": ids, "holder": holder, "now": moment(session, now)})
     return tasks, put_off
 
 
 # The columns of ``due_rows``: a task's own eight come first, in order.
-_ATTEMPTS, _FIRST, _DOMAIN, _STATE, _SUPPRESSION = range(8, 13)
+_ATTEMPTS, _FIRST, _DOMAIN, _STATE, _SUPPRESSION, _JOINED = range(8, 14)
 _EMAIL = 6
+
+
+def _joints(session: Session, rows: Sequence[Any], now: datetime) -> dict[int, Joint]:
+    """The joint mails that these rows lead and that may go; the deliveries of others go alone from now on."""
+    found = groups(session, [row[_JOINED] for row in rows if row[_JOINED] == row[0]])
+    part(session, {leader: each.alone_because for leader, each in found.items() if each.alone_because}, now)
+    if astray := [row[0] for row in rows if row[_JOINED] not in (None, row[0])]:
+        put_behind(session, astray)
+    return {leader: Joint(each.edition_id, each.parts) for leader, each in found.items() if not each.alone_because}
 
 
 def _refusal(row: Any, domains: dict[str, str]) -> tuple[DeliveryState, str] | None:
@@ -195,19 +232,26 @@ def _end_rows(session: Session, ended: list[dict[str, Any]], now: datetime) -> N
 
 
 def record(session: Session, results: Sequence[Result], *, holder: str, now: datetime) -> int:
-    """Write outcomes of rows this holder marked; returns how many rows were still its own.
+    """Write outcomes of rows this holder marked; returns how many of these tasks were still its own.
 
-    A smaller number than given means that another process took some over: this one must stop.
+    A smaller number than given means that another process took some over: this one must stop. A joint mail is one task,
+    all of whose rows get its outcome.
     """
     if not results:
         return 0
     alike: dict[tuple[Any, ...], dict[int, str]] = {}
+    beside = 0
     for result in results:
         outcome = result.outcome
         key = (result.state, result.bounce_class, result.due_at, outcome.relay, outcome.code, result.resolved)
         alike.setdefault(key, {})[result.task.id] = outcome.text
+        if result.task.joint is not None:
+            # The others of the mail fare alike; when it is tried again is the leading one's alone.
+            followers = dict.fromkeys(result.task.rows[1:], outcome.text)
+            alike.setdefault((*key[:2], None, *key[3:]), {}).update(followers)
+            beside += len(followers)
     at = moment(session, now)
-    return sum(
+    rows = sum(
         _RECORD.run(
             session,
             {
@@ -224,6 +268,7 @@ def record(session: Session, results: Sequence[Result], *, holder: str, now: dat
         )
         for (state, bounce_class, due_at, relay, code, resolved), replies in alike.items()
     )
+    return rows - beside
 
 
 def _record(dialect: str) -> Any:

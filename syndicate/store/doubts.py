@@ -12,7 +12,9 @@ from syndicate.model import AttemptEvent, DeliveryState
 from syndicate.store import attempts
 from syndicate.store.articles import chunks
 from syndicate.store.holders import causes_of_death, give_up_dead, not_alive
-from syndicate.store.reopening import change_rows, lock_issue, queued_again, reopen, require_open
+from syndicate.store.joining import partners
+from syndicate.store.joint_reopening import change_others, lock_with_partners, queue_with_partners
+from syndicate.store.reopening import change_rows, queued_again, require_open
 from syndicate.store.tables import DeliveryRow
 
 _RESENT = "resent: in doubt"
@@ -58,21 +60,21 @@ def _in_doubt(reason: str, *, resolved: bool, now: datetime) -> dict[str, Any]:
 def resolve(session: Session, issue_id: int, *, how: Literal["resend", "skip"], now: datetime) -> int:
     """Decide an issue's unresolved rows in doubt; with ``resend`` a finished issue runs again. Returns the number.
 
+    What went in one mail with others is decided for all of them.
+
     Raises UnknownNameError, and TransitionError for ``resend`` when the issue was cancelled or its bodies are not kept.
     """
-    issue = lock_issue(session, issue_id)
     doubtful = (
         col(DeliveryRow.issue_id) == issue_id,
         col(DeliveryRow.state) == DeliveryState.IN_DOUBT.value,
         col(DeliveryRow.resolved).is_(False),
     )
+    issues = lock_with_partners(session, issue_id, doubtful)
     if how == "skip":
+        beside = partners(session, doubtful)
         changed = change_rows(session, doubtful, {"resolved": True})
-        attempts.note_decision(session, changed, AttemptEvent.SKIPPED, now)
+        others = change_others(session, beside, {"resolved": True})
+        attempts.note_decision(session, [*changed, *others], AttemptEvent.SKIPPED, now)
         return len(changed)
-    require_open(session, issue, doubtful, hint="; use --as skip")
-    changed = change_rows(session, doubtful, queued_again(_RESENT, now))
-    attempts.note_decision(session, changed, AttemptEvent.RESENT, now)
-    if changed:
-        reopen(session, issue_id)
-    return len(changed)
+    require_open(session, issues[issue_id], doubtful, hint="; use --as skip")
+    return queue_with_partners(session, issues, issue_id, doubtful, _RESENT, AttemptEvent.RESENT, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,8 @@ from syndicate.store.statements import dialect_of
 from syndicate.store.tables import DeliveryRow, IssueRow, SubscriberRow, SubscriptionRow, SuppressionRow
 
 RETRIABLE = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
+#: When a delivery is due that goes in one mail with another, which leads: never by itself (``joining.py``).
+FOLLOWS = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def rows_between(first: Any, last: Any, issue_id: Any) -> tuple[Any, ...]:
@@ -80,6 +83,7 @@ def _due(dialect: str, *, within: bool) -> Select[Any]:
         col(SubscriberRow.domain),
         col(SubscriptionRow.state).label("subscription_state"),
         col(SuppressionRow.reason).label("suppression"),
+        due.joined_to,
     ]
     rows = (
         select(*columns)
@@ -123,6 +127,7 @@ def _chosen() -> Select[Any]:
         col(DeliveryRow.first_marked_at),
         col(DeliveryRow.subscriber_id),
         col(DeliveryRow.attempts),
+        col(DeliveryRow.joined_to),
     ]
     return (
         select(*columns)

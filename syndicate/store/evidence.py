@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
 from syndicate.config.sections import Selection
+from syndicate.core.editing import Edits
 from syndicate.core.happenings import DeliveryFacts
 from syndicate.core.selection import Outline, Standing
 from syndicate.errors import UnknownNameError
 from syndicate.model import Article, DeliveryState, IssueState
 from syndicate.store.articles import articles, matching, outlines, to_article
-from syndicate.store.tables import CohortRow, DeliveryRow, EditionRow, IssueRow, SubscriberRow
+from syndicate.store.tables import CohortRow, DeliveryRow, EditionRow, IssueRow, JointEditionRow, SubscriberRow
 
 _NEAR = 2_000  # addresses that are compared with one that is not known
 
@@ -34,6 +35,9 @@ class IssueFacts:
     max_seq: int
     composed_at: datetime
     pruned: bool
+    recipients: int
+    edits: Edits
+    made_with: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,34 @@ class EditionFacts:
     subject: str
     articles: Sequence[dict[str, Any]]
     kept: bool
+    plan: Mapping[str, Any] | None
+    pruned_at: datetime | None
+
+    @property
+    def chosen(self) -> set[int]:
+        """The articles that were chosen for it before an editor or a withdrawal changed it."""
+        plan = self.plan or {}
+        return {*plan.get("articles", ()), *plan.get("headlines", ())}
+
+
+class SameMail(NamedTuple):
+    """One delivery of a mail for several digests."""
+
+    delivery_id: int
+    issue_id: int
+    edition_id: int | None
+    digest: str
+
+
+class JointFacts(NamedTuple):
+    """The rendering of such a mail: its leading issue, its editions in order, its bytes while they are kept."""
+
+    id: int
+    issue_id: int
+    parts: tuple[int, ...]
+    subject: str
+    message: bytes | None
+    pruned_at: datetime | None
 
 
 def issues_of(session: Session, digests: Iterable[str], subscriber_id: int, limit: int) -> list[IssueFacts]:
@@ -79,7 +111,48 @@ def deliveries_to(session: Session, subscriber_id: int, issue_ids: Sequence[int]
     query = select(DeliveryRow).where(
         col(DeliveryRow.subscriber_id) == subscriber_id, col(DeliveryRow.issue_id).in_(issue_ids)
     )
-    return {row.issue_id: _delivery(row) for row in session.execute(query).scalars()}
+    found = {row.issue_id: _delivery(row) for row in session.execute(query).scalars()}
+    follow = [row for row in found.values() if row.joined_to not in (None, row.id)]
+    due = select(col(DeliveryRow.id), col(DeliveryRow.due_at)).where(
+        col(DeliveryRow.id).in_([row.joined_to for row in follow])
+    )
+    # One that follows is due when the one that leads is.
+    leaders = {number: due_at for number, due_at in session.execute(due)} if follow else {}  # noqa: C416
+    return found | {row.issue_id: replace(row, due_at=leaders.get(row.joined_to, row.due_at)) for row in follow}
+
+
+def same_mail(session: Session, subscriber_id: int, rows: Iterable[DeliveryFacts]) -> dict[int, list[SameMail]]:
+    """The deliveries that shared their mails with these, by the id of each of these."""
+    groups = {row.joined_to for row in rows if row.joined_to is not None}
+    if not groups:
+        return {}
+    query = (
+        select(
+            col(DeliveryRow.id),
+            col(DeliveryRow.joined_to),
+            col(DeliveryRow.issue_id),
+            col(DeliveryRow.edition_id),
+            col(IssueRow.digest),
+        )
+        .join(IssueRow, col(IssueRow.id) == col(DeliveryRow.issue_id))
+        .where(col(DeliveryRow.subscriber_id) == subscriber_id, col(DeliveryRow.joined_to).in_(groups))
+    )
+    of_group: dict[int, list[SameMail]] = {}
+    for row in session.execute(query):
+        of_group.setdefault(row.joined_to, []).append(SameMail(row.id, row.issue_id, row.edition_id, row.digest))
+    for each in of_group.values():
+        each.sort()
+    return {row.id: of_group[row.joined_to] for row in rows if row.joined_to is not None}
+
+
+def joint_facts(session: Session, joint_edition_id: int) -> JointFacts | None:
+    """The rendering of a mail for several digests."""
+    query = select(JointEditionRow).where(col(JointEditionRow.id) == joint_edition_id)
+    row = session.execute(query).scalar_one_or_none()
+    if row is None or row.id is None:
+        return None
+    parts = tuple(int(part) for part in row.parts.split("+"))
+    return JointFacts(row.id, row.issue_id, parts, row.subject, row.message, row.pruned_at)
 
 
 def delivery_before(session: Session, subscriber_id: int, issue: IssueFacts) -> tuple[DeliveryFacts, int] | None:
@@ -91,6 +164,7 @@ def delivery_before(session: Session, subscriber_id: int, issue: IssueFacts) -> 
             col(DeliveryRow.subscriber_id) == subscriber_id,
             col(IssueRow.digest) == issue.digest,
             col(IssueRow.id) < issue.id,
+            col(IssueRow.given_back).is_(False),
         )
         .order_by(col(IssueRow.id).desc())
         .limit(1)
@@ -113,6 +187,8 @@ def editions_by_id(session: Session, ids: Iterable[int]) -> dict[int, EditionFac
         col(EditionRow.subject),
         col(EditionRow.articles),
         col(EditionRow.message).is_not(None).label("kept"),
+        col(EditionRow.plan),
+        col(EditionRow.pruned_at),
     ).where(col(EditionRow.id).in_(list(ids)))
     return {row.id: EditionFacts(**row._asdict()) for row in session.execute(query)}
 
@@ -167,6 +243,16 @@ def titles(session: Session, ids: Iterable[int]) -> dict[int, tuple[str, str | N
     return {row.id: (row.title, row.url) for row in rows}
 
 
+def addresses_of(session: Session, ids: Iterable[int]) -> dict[str, int]:
+    """Articles by web address and by ``tag:`` URI."""
+    table = articles.c
+    query = select(table.id, table.uid, table.url).where(table.id.in_(list(ids))).order_by(table.id)
+    found: dict[str, int] = {}
+    for row in session.connection().execute(query):
+        found.update({address: row.id for address in (row.uid, row.url) if address})
+    return found
+
+
 def addresses_near(session: Session, email_key: str) -> list[str]:
     """Addresses that begin like this one: those to look for a slip of the pen in."""
     start = email_key[:2]
@@ -194,6 +280,9 @@ def _issue(row: IssueRow) -> IssueFacts:
         max_seq=row.max_seq,
         composed_at=row.composed_at,
         pruned=row.final_counts is not None,
+        recipients=row.recipients,
+        edits=Edits.of(row.edits),
+        made_with=row.made_with,
     )
 
 
@@ -214,6 +303,8 @@ def _delivery(row: DeliveryRow) -> DeliveryFacts:
         code=row.reply_code,
         reply=row.reply,
         resolved=row.resolved,
+        joined_to=row.joined_to,
+        joint_edition_id=row.joint_edition_id,
     )
 
 

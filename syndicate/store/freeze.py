@@ -51,6 +51,15 @@ class FrozenEdition:
     articles: Sequence[Mapping[str, Any]]
     message: bytes
     cohorts: Sequence[tuple[Cohort, tuple[int, ...]]]
+    plan: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The issue waits for its approval; ``action`` (``send`` or ``lapse``) is done at its deadline, if it has one."""
+
+    deadline_at: datetime | None = None
+    action: str | None = None
 
 
 def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) -> list[Cohort]:
@@ -99,22 +108,36 @@ def freeze(
     max_seq: int,
     editions: Sequence[FrozenEdition],
     now: datetime,
+    hold: Hold | None = None,
+    made_with: Mapping[str, Any] | None = None,
 ) -> int:
     """Write an issue, its editions and one delivery per candidate, and move the cursors; returns the issue's id.
 
     One INSERT for all deliveries, joined over the cohorts, so that a million rows take seconds; the batches come with
     them, and on PostgreSQL the jobs that call workers. The editions must be planned in this transaction: their cohorts
     say how many candidates there are. Raises LedgerError, and nothing is kept, unless candidates = queued + suppressed
-    = cursors moved (Ghost calls this a frozen preparation).
+    = cursors moved (Ghost calls this a frozen preparation). With ``hold`` it is a draft: nothing of it leaves before
+    ``drafts.approve`` lets it run.
     """
     session.execute(
         # A skipped issue of the same period blocks nothing: it gives way to the real one.
         IssueRow.__table__.delete().where(  # type: ignore[attr-defined]
-            IssueRow.digest == digest, IssueRow.period == period, IssueRow.state == IssueState.SKIPPED.value
+            IssueRow.digest == digest,
+            IssueRow.period == period,
+            IssueRow.state == IssueState.SKIPPED.value,
+            col(IssueRow.recipients) == 0,  # a draft that lapsed keeps its rows
         )
     )
     issue = IssueRow(
-        digest=digest, period=period, state=IssueState.RUNNING, subject=subject, max_seq=max_seq, composed_at=now
+        digest=digest,
+        period=period,
+        state=IssueState.RUNNING if hold is None else IssueState.DRAFT,
+        subject=subject,
+        max_seq=max_seq,
+        composed_at=now,
+        deadline_at=None if hold is None else hold.deadline_at,
+        deadline_action=None if hold is None else hold.action,
+        made_with=None if made_with is None else dict(made_with),
     )
     session.add(issue)
     session.flush()
@@ -134,8 +157,9 @@ def freeze(
             f"suppressed and {moved} cursors moved; nothing was composed. Please report this."
         )
     _count_recipients(session, issue_id)
-    slice_issue(session, issue_id)
-    call_workers(session, issue_id)
+    if hold is None:
+        slice_issue(session, issue_id)
+        call_workers(session, issue_id)
     return issue_id
 
 
@@ -189,6 +213,7 @@ def _add_edition(session: Session, issue_id: int, edition: FrozenEdition, now: d
         articles=list(edition.articles),
         message=edition.message,
         composed_at=now,
+        plan=None if edition.plan is None else dict(edition.plan),
     )
     session.add(row)
     session.flush()

@@ -13,6 +13,7 @@ from syndicate.core.reasons import Reason, grouped
 from syndicate.errors import LedgerError, TransitionError, UnknownNameError
 from syndicate.model import Counts, DeliveryState, Issue, IssueState
 from syndicate.store.batches import drop_batches
+from syndicate.store.joining import free_stranded
 from syndicate.store.tables import (
     DeliveryRow,
     EditionRow,
@@ -140,6 +141,8 @@ def _issue(row: IssueRow, editions: int, counts: Counts | None) -> Issue:
         recipients=row.recipients,
         # Once kept, the sums go before the rows: pruning takes those away chunk by chunk (upkeep.py).
         counts=Counts(**row.final_counts) if row.final_counts else (counts or Counts()),
+        deadline_at=row.deadline_at,
+        deadline_action=row.deadline_action,
     )
 
 
@@ -191,6 +194,7 @@ def finish_issues(session: Session, now: datetime) -> list[int]:
         .values(state=DeliveryState.CANCELLED.value, reason="the issue was cancelled", finished_at=now)
         .execution_options(synchronize_session=False)
     )
+    free_stranded(session, now)
     # Locked first, looked at second: a resend that is being decided for one of them is seen, or waits (doubts.resolve).
     running = session.execute(
         select(col(IssueRow.id))

@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 from syndicate.model import IssueState
 from syndicate.store.batches import Batch, Left, give_back, reopen
 from syndicate.store.deliveries import running_issues
-from syndicate.store.due import RETRIABLE, rows_between
+from syndicate.store.due import FOLLOWS, RETRIABLE, rows_between
 from syndicate.store.holders import DEAD_AFTER, not_alive
 from syndicate.store.statements import dialect_of
 from syndicate.store.tables import BatchRow, DeliveryRow, IssueRow
@@ -86,7 +86,8 @@ def hand_on(session: Session, batch: Batch, now: datetime, *, not_before: dateti
     A paused issue gets none: it defers its jobs when it is resumed. None when the batch was lost or its issue is over.
     """
     left = give_back(session, batch)
-    if left is None or left.due_at is None or not _has_jobs(session):
+    # What goes in one mail with deliveries of another issue comes with these.
+    if left is None or left.due_at is None or left.due_at >= FOLLOWS or not _has_jobs(session):
         return left
     if running_issues(session, [batch.issue_id]):
         _defer(session, [batch.id], at=max(left.due_at, not_before) if left.due_at > now else None)

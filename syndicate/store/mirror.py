@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session, SQLModel
 
@@ -62,7 +62,10 @@ def apply(session: Session, source: str, changes: Sequence[Change], *, authority
         row = _row(change, numbers.get(index), revision, now)
         if change.before is None:
             uid = tag_uri(authority, now.date(), source, change.content.key)
-            new.append(row | {"uid": uid, "source": source, "key": change.content.key, "first_seen_at": now})
+            new.append(
+                row
+                | {"material_version": 1, "uid": uid, "source": source, "key": change.content.key, "first_seen_at": now}
+            )
         else:
             known.append(row | {"of": change.before.id})
     with _refusals():
@@ -98,6 +101,7 @@ def _row(change: Change, seq: int | None, revision: int, now: datetime) -> dict[
         "seq": seq if change.before is None or change.before.seq is None else change.before.seq,
         "revision": revision,
         "version": change.version,
+        "material_version": change.version if change.material else None,
         "content_hash": change.content_hash,
         "title": content.title,
         "url": content.url,
@@ -137,6 +141,8 @@ def _update(session: Session, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     columns: dict[str, Any] = {name: bindparam(f"to_{name}") for name in rows[0] if name != "of"}
+    kept = articles.c.material_version
+    columns["material_version"] = func.coalesce(bindparam("to_material_version", type_=kept.type), kept)
     statement = update(articles).where(articles.c.id == bindparam("of")).values(columns)
     values = [{name if name == "of" else f"to_{name}": value for name, value in row.items()} for row in rows]
     session.connection().execute(statement, values)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session, SQLModel
 
 from syndicate.model import IssueState
@@ -46,6 +46,15 @@ def public_issue_ids(session: Session, digest: str, limit: int) -> list[int]:
     return list(session.connection().execute(query).scalars())
 
 
+def editions_mark(session: Session, ids: Sequence[int]) -> int:
+    """A number that changes when another edition takes the place of one of these issues'."""
+    query = select(func.count(), func.coalesce(func.max(_editions.c.id), 0)).where(
+        _editions.c.issue_id.in_(list(ids)), _editions.c.current.is_(False)
+    )
+    count, last = session.connection().execute(query).one()
+    return int(count) + int(last)
+
+
 def public_issues(session: Session, ids: Sequence[int]) -> list[PublicIssue]:
     """These issues, newest first, each with the edition that most readers got. One without editions is left out."""
     found: dict[int, Any] = {}
@@ -61,7 +70,7 @@ def public_issues(session: Session, ids: Sequence[int]) -> list[PublicIssue]:
             _editions.c.articles,
         )
         .join(_editions, _editions.c.issue_id == _issues.c.id)
-        .where(_issues.c.id.in_(list(ids)))
+        .where(_issues.c.id.in_(list(ids)), _editions.c.current)
         .order_by(_issues.c.composed_at.desc(), _issues.c.id.desc(), _editions.c.recipients.desc(), _editions.c.id)
     )
     for row in session.connection().execute(query):

@@ -6,22 +6,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, case, func, literal, select, update
 from sqlmodel import Session, col
 
 from syndicate.errors import TransitionError, UnknownNameError
 from syndicate.model import DeliveryState, IssueState
+from syndicate.store.columns import UtcDateTime
+from syndicate.store.joining import follows
 from syndicate.store.tables import DeliveryRow, EditionRow, IssueRow
 
 Conditions = Sequence[ColumnElement[bool]]
 
 
-def lock_issue(session: Session, issue_id: int) -> IssueRow:
-    """The issue, locked before its rows are looked at. Raises UnknownNameError.
+def lock_issue(session: Session, issue_id: int, *, lock: bool = True) -> IssueRow:
+    """The issue, locked (unless told not to) before its rows are looked at. Raises UnknownNameError.
 
     Finishing it at this moment must see them queued, or its finish be seen here.
     """
-    query = select(IssueRow).where(col(IssueRow.id) == issue_id).with_for_update()
+    query = select(IssueRow).where(col(IssueRow.id) == issue_id)
+    query = query.with_for_update() if lock else query
     issue: IssueRow | None = session.execute(query).scalar_one_or_none()
     if issue is None:
         raise UnknownNameError(f"there is no issue {issue_id}; `syndicate issues list` names those there are")
@@ -50,7 +53,8 @@ def queued_again(reason: str, now: datetime) -> dict[str, Any]:
     return {
         "state": DeliveryState.QUEUED.value,
         "reason": reason,
-        "due_at": now,
+        # One that goes in a mail with others is due when the one that leads them is.
+        "due_at": case((follows(), col(DeliveryRow.due_at)), else_=literal(now, UtcDateTime)),
         "finished_at": None,
         "first_marked_at": None,
     }

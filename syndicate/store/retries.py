@@ -8,8 +8,8 @@ from sqlmodel import Session, col
 
 from syndicate.core.outcomes import BounceClass
 from syndicate.model import AttemptEvent, DeliveryState
-from syndicate.store import attempts
-from syndicate.store.reopening import change_rows, lock_issue, queued_again, reopen, require_open
+from syndicate.store.joint_reopening import lock_with_partners, queue_with_partners
+from syndicate.store.reopening import require_open
 from syndicate.store.tables import DeliveryRow
 
 
@@ -19,7 +19,6 @@ def retry(session: Session, issue_id: int, *, only: BounceClass | None, now: dat
     Returns how many. Raises UnknownNameError, and TransitionError when the issue was cancelled or its bodies are not
     kept.
     """
-    issue = lock_issue(session, issue_id)
     rejected = (
         col(DeliveryRow.issue_id) == issue_id,
         col(DeliveryRow.state) == DeliveryState.REJECTED.value,
@@ -28,9 +27,8 @@ def retry(session: Session, issue_id: int, *, only: BounceClass | None, now: dat
         if only is None
         else col(DeliveryRow.reason) == only.value,
     )
-    require_open(session, issue, rejected)
-    changed = change_rows(session, rejected, queued_again("tried again: it was rejected", now))
-    attempts.note_decision(session, changed, AttemptEvent.RETRIED, now)
-    if changed:
-        reopen(session, issue_id)
-    return len(changed)
+    issues = lock_with_partners(session, issue_id, rejected)
+    require_open(session, issues[issue_id], rejected)
+    return queue_with_partners(
+        session, issues, issue_id, rejected, "tried again: it was rejected", AttemptEvent.RETRIED, now
+    )

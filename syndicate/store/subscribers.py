@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, delete, func, insert, select, update
+from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, update
 from sqlmodel import Session, SQLModel, col
 
 from syndicate.core.addresses import Address
 from syndicate.model import DeliveryState, Frequency, Subscriber, Subscription, SubscriptionState
 from syndicate.store.articles import highest_seq
 from syndicate.store.attempts import forget_words
+from syndicate.store.due import FOLLOWS
 from syndicate.store.statements import insert_new
 from syndicate.store.tables import ConsentEventRow, DeliveryRow, IssueRow, SubscriberRow, SubscriptionRow
 
@@ -262,7 +263,9 @@ def receipts(session: Session, subscriber_id: int) -> Iterator[Receipt]:
             col(DeliveryRow.reply_code).label("code"),
             col(DeliveryRow.reply),
             col(DeliveryRow.attempts),
-            case((col(DeliveryRow.state).in_(_OPEN), col(DeliveryRow.due_at))).label("due_at"),
+            case(
+                (and_(col(DeliveryRow.state).in_(_OPEN), col(DeliveryRow.due_at) < FOLLOWS), col(DeliveryRow.due_at))
+            ).label("due_at"),
             col(DeliveryRow.finished_at),
         )
         .join(IssueRow, col(IssueRow.id) == col(DeliveryRow.issue_id))

@@ -22,18 +22,22 @@ from syndicate.store.tables import (
     IssueRow,
 )
 
-_OVER = (IssueState.FINISHED.value, IssueState.CANCELLED.value)
+# A draft that lapsed is skipped, and has rows.
+_OVER = (IssueState.FINISHED.value, IssueState.CANCELLED.value, IssueState.SKIPPED.value)
 
 
-def drop_bodies(session: Session, before: datetime, limit: int) -> int:
-    """Take the message bodies from editions of issues that were over before a time. Returns how many."""
+def drop_bodies(session: Session, before: datetime, limit: int, *, now: datetime) -> int:
+    """Take the message bodies from editions of issues that were over before a time. Returns how many.
+
+    When that was done stays, so that ``replay`` can tell.
+    """
     chunk = (
         select(col(EditionRow.id))
         .join(IssueRow, col(IssueRow.id) == col(EditionRow.issue_id))
         .where(col(EditionRow.message).is_not(None), *_over_before(before))
         .limit(limit)
     )
-    return _count(session, update(EditionRow).where(col(EditionRow.id).in_(chunk)).values(message=None))
+    return _count(session, update(EditionRow).where(col(EditionRow.id).in_(chunk)).values(message=None, pruned_at=now))
 
 
 def issues_with_old_rows(session: Session, before: datetime) -> list[int]:

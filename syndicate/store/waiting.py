@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from syndicate.model import DeliveryState
 from syndicate.store.deliveries import running_issues
-from syndicate.store.due import RETRIABLE
+from syndicate.store.due import FOLLOWS, RETRIABLE, Span, rows_between
 from syndicate.store.holders import not_alive
 from syndicate.store.tables import DeliveryRow
 
@@ -21,8 +21,11 @@ def oldest_due(session: Session, issues: Sequence[int] | None = None) -> datetim
     return min((due_at for due_at in found if due_at is not None), default=None)
 
 
-def next_turn(session: Session, issues: Sequence[int] | None = None) -> datetime | None:
-    """When the next row that was not tried yet has its turn: of running issues (of these, if given)."""
+def next_turn(session: Session, issues: Sequence[int] | None = None, *, span: Span | None = None) -> datetime | None:
+    """When the next row not tried yet has its turn: of running issues (of these, if given), within ``span``."""
+    if span is not None:
+        within = (_first_within(session, issue_id, span) for issue_id in running_issues(session, issues))
+        return min((due_at for due_at in within if due_at is not None), default=None)
     found = (_first_due(session, issue_id, DeliveryState.QUEUED) for issue_id in running_issues(session, issues))
     return min((due_at for due_at in found if due_at is not None), default=None)
 
@@ -37,10 +40,25 @@ def _first_due(session: Session, issue_id: int, state: DeliveryState) -> datetim
     # One step in the index (issue, state, due_at); a minimum over all rows cost 45 ms at 200,000.
     return session.execute(
         select(col(DeliveryRow.due_at))
-        .where(col(DeliveryRow.issue_id) == issue_id, col(DeliveryRow.state) == state.value)
+        .where(
+            col(DeliveryRow.issue_id) == issue_id,
+            col(DeliveryRow.state) == state.value,
+            col(DeliveryRow.due_at) < FOLLOWS,
+        )
         .order_by(col(DeliveryRow.due_at))
         .limit(1)
     ).scalar_one_or_none()
+
+
+def _first_within(session: Session, issue_id: int, span: Span) -> datetime | None:
+    found: datetime | None = session.execute(
+        select(func.min(col(DeliveryRow.due_at))).where(
+            *rows_between(span.first, span.last, issue_id),
+            col(DeliveryRow.state) == DeliveryState.QUEUED.value,
+            col(DeliveryRow.due_at) < FOLLOWS,
+        )
+    ).scalar_one()
+    return found
 
 
 def work_waiting(session: Session, now: datetime) -> bool:

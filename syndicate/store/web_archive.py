@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, exists, select
 from sqlmodel import Session, SQLModel
 
 from syndicate.model import IssueState
@@ -33,7 +33,8 @@ def shown_issues(
     session: Session, digests: Sequence[str], *, limit: int, before: int | None = None
 ) -> list[ShownIssue]:
     """Read the issues of some digests, newest first; with ``before``, those older than that id."""
-    kept = exists().where(_editions.c.issue_id == _issues.c.id, _editions.c.message.is_not(None))
+    # One that was replaced shows an article that was withdrawn.
+    kept = exists().where(_editions.c.issue_id == _issues.c.id, _editions.c.message.is_not(None), _editions.c.current)
     query = (
         select(_issues.c.id, _issues.c.digest, _issues.c.subject, _issues.c.composed_at, kept.label("readable"))
         .where(_issues.c.digest.in_(digests), _issues.c.state.in_(_SHOWN))
@@ -53,6 +54,7 @@ def shown_message(
 ) -> bytes | None:
     """Read the message (with slots) of one edition, or of that most readers got; None when there is none to be shown.
 
+    One that was replaced, since an article in it was withdrawn, is shown as what took its place.
     Of several with as many readers, the one in ``language`` comes first.
     """
     query = (
@@ -63,11 +65,20 @@ def shown_message(
             _issues.c.digest.in_(digests),
             _issues.c.state.in_(_SHOWN),
             _editions.c.message.is_not(None),
+            _editions.c.current,
         )
         .order_by(_editions.c.recipients.desc(), _editions.c.language != language, _editions.c.id)
         .limit(1)
     )
     if edition_id is not None:
-        query = query.where(_editions.c.id == edition_id)
+        query = query.where(_editions.c.id == _successor(session, edition_id))
     found: bytes | None = session.connection().execute(query).scalar_one_or_none()
     return found
+
+
+def _successor(session: Session, edition_id: int) -> int:
+    """The edition itself, or what took its place in the end."""
+    query = select(_editions.c.replaced_by).where(_editions.c.id == bindparam("of"))
+    while (found := session.connection().execute(query, {"of": edition_id}).scalar_one_or_none()) is not None:
+        edition_id = found
+    return edition_id

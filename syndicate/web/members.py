@@ -5,6 +5,7 @@ A GET shows and a POST acts: link scanners follow every link. No log-in, cookie 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from babel import Locale, UnknownLocaleError
@@ -19,7 +20,7 @@ from syndicate.core.topics import EVERYTHING, chosen_topics
 from syndicate.errors import UnknownNameError, UsageError
 from syndicate.model import Frequency, Subscription, SubscriptionState
 from syndicate.pipeline.members.confirming import confirm
-from syndicate.pipeline.members.preferences import Preferences, Shown, change_preferences, show
+from syndicate.pipeline.members.preferences import Preferences, Shown, change_preferences, show, show_all
 from syndicate.pipeline.members.unsubscribing import undo, unsubscribe
 from syndicate.web.forms import Form, read_form
 from syndicate.web.pages import Pages
@@ -74,10 +75,11 @@ class MemberPages:
 
     def unsubscribe_page(self, request: Request) -> Response:
         """Say what is about to be stopped, and offer the button; or what was stopped, and the undo button."""
-        shown = self._shown(request, Purpose.UNSUBSCRIBE)
-        if shown.subscription.state is SubscriptionState.UNSUBSCRIBED:
-            return self._pages.render("unsubscribed", **self._about(shown))
-        return self._pages.render("unsubscribe", **self._about(shown))
+        shown = self._all_shown(request)
+        going = [each for each in shown if each.subscription.state is not SubscriptionState.UNSUBSCRIBED]
+        if not going:
+            return self._pages.render("unsubscribed", **self._about_all(shown))
+        return self._pages.render("unsubscribe", **self._about_all(going))
 
     async def unsubscribe(self, request: Request) -> Response:
         """Unsubscribe at once, or undo it. One-click requests get a short plain answer, no redirect (RFC 8058 3.2)."""
@@ -94,12 +96,14 @@ class MemberPages:
         unsubscribe(services.database, services.keyring, token, now=services.clock(), via=via)
         if one_click:
             return PlainTextResponse("unsubscribed\n", headers={"cache-control": "no-store"})
-        return self._pages.render("unsubscribed", **self._about(self._shown(request, Purpose.UNSUBSCRIBE)))
+        return self._pages.render("unsubscribed", **self._about_all(self._all_shown(request)))
 
     def _undo(self, request: Request) -> Response:
         services = self._services
         undo(services.database, services.keyring, request.path_params["token"], now=services.clock())
-        return self._pages.render("restored", **self._about(self._shown(request, Purpose.UNSUBSCRIBE)))
+        shown = self._all_shown(request)
+        kept = [each for each in shown if each.subscription.state is SubscriptionState.CONFIRMED]
+        return self._pages.render("restored", **self._about_all(kept or shown))
 
     def preferences_page(self, request: Request) -> Response:
         """Show what is chosen."""
@@ -156,6 +160,26 @@ class MemberPages:
             raise UnknownNameError("this subscription does not exist any more")
         return shown
 
+    def _all_shown(self, request: Request) -> list[Shown]:
+        """What an unsubscribe link stands for: one subscription, or those of a mail for several digests."""
+        services = self._services
+        shown = show_all(services.database, services.keyring, request.path_params["token"], now=services.clock())
+        if not shown:
+            raise UnknownNameError("this subscription does not exist any more")
+        return shown
+
+    def _about_all(self, shown: Sequence[Shown]) -> dict[str, Any]:
+        """What a page says of them: of the first as of one alone, and each as one of ``parts``."""
+        about = [self._about(each) for each in shown]
+        if len(about) == 1:
+            return about[0]
+        # Undone by the link that was followed, which stands for all of them.
+        return about[0] | {
+            "parts": about,
+            "may_undo": any(each.may_undo for each in shown),
+            "unsubscribe_url": "",
+        }
+
     def _about(self, shown: Shown) -> dict[str, Any]:
         subscription = shown.subscription
         return {
@@ -169,6 +193,7 @@ class MemberPages:
             "confirmed": subscription.state is SubscriptionState.CONFIRMED,
             "preferences_url": self._link(Purpose.PREFERENCES, subscription),
             "unsubscribe_url": self._link(Purpose.UNSUBSCRIBE, subscription),
+            "parts": [],
         }
 
     def _title(self, subscription: Subscription) -> str:

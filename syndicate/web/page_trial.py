@@ -59,8 +59,10 @@ _ABOUT: dict[str, Any] = {
     "confirmed": True,
     "preferences_url": "/preferences/sample",
     "unsubscribe_url": "/unsubscribe/sample",
+    "parts": [],
 }
 _LITTLE = _ABOUT | {"name": "", "language": "", "often": "", "may_undo": False, "confirmed": False}
+_SEVERAL = _ABOUT | {"parts": [_ABOUT, _LITTLE], "unsubscribe_url": ""}
 _CHOICES = {
     "frequencies": [("daily", "Once a day"), ("weekly", "Once a week")],
     "topics": [("news", True), ("port", False)],
@@ -100,9 +102,9 @@ SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
         {"digest": "Morning Courier", "often": often, "preferences_url": "/preferences/sample"}
         for often in ("once a day", "")
     ),
-    "unsubscribe": (_ABOUT, _LITTLE),
-    "unsubscribed": (_ABOUT, _LITTLE),
-    "restored": (_ABOUT, _LITTLE),
+    "unsubscribe": (_ABOUT, _LITTLE, _SEVERAL),
+    "unsubscribed": (_ABOUT, _LITTLE, _SEVERAL),
+    "restored": (_ABOUT, _LITTLE, _SEVERAL),
     "preferences": (_ABOUT | _CHOICES, _LITTLE | _NO_CHOICES),
     "error": ({"title": "There is no such page", "text": "It may be mistyped."}, {"title": "Not Found", "text": ""}),
 }

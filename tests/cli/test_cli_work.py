@@ -25,6 +25,8 @@ ISSUE_KEYS = [
     "recipients",
     "counts",
     "balanced",
+    "deadline_at",
+    "deadline_action",
 ]
 
 

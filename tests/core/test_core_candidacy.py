@@ -49,7 +49,7 @@ def test_a_confirmed_reader_of_that_frequency_was_a_candidate() -> None:
     ("what", "who", "expected"),
     [
         (run(state=IssueState.SKIPPED), subscription(), Absence.ISSUE_SKIPPED),
-        (run(state=IssueState.DRAFT), subscription(), Absence.NOT_FROZEN),
+        (run(state=IssueState.SCHEDULED), subscription(), Absence.NOT_FROZEN),
         (run(), None, Absence.NOT_SUBSCRIBED),
         (run(START - DAY), subscription(), Absence.JOINED_LATER),
         (run(), subscription(confirmed_at=START + 2 * DAY), Absence.UNCONFIRMED),

@@ -414,6 +414,29 @@ def test_contrast_is_enough_in_both_modes(mode: str) -> None:
             assert contrast(text[name], ground[place]) >= 4.5, (mode, name, text[name], ground[place])
 
 
+def test_links_are_numbered_in_the_order_in_which_they_are_read() -> None:
+    mixed = tuple(
+        article(n, category="ab"[n % 2], url=f"https://courier.example/{n}", summary="x") for n in range(1, 6)
+    )
+    text = rendered(articles=mixed, headlines=(article(9, url="https://courier.example/9"),)).text
+    assert re.findall(r"Story (\d) \[(\d)\]", text) == [
+        ("1", "1"),
+        ("3", "2"),
+        ("5", "3"),
+        ("2", "4"),
+        ("4", "5"),
+        ("9", "6"),
+    ]
+    assert re.findall(r"\[(\d)\] https://courier.example/(\d)", text) == [
+        ("1", "1"),
+        ("2", "3"),
+        ("3", "5"),
+        ("4", "2"),
+        ("5", "4"),
+        ("6", "9"),
+    ]
+
+
 def test_dates_are_local_to_the_zone_of_the_digest() -> None:
     late = article(1, published=datetime(2026, 11, 21, 23, 30, tzinfo=UTC))
     made = rendered(articles=(late,), headlines=(), zone="Asia/Tokyo")

@@ -24,6 +24,7 @@ from mail_samples import (
     parsed,
     plain,
     rendered,
+    sample_articles,
     shipped_templates,
 )
 
@@ -222,7 +223,11 @@ def test_the_nonce_is_read_from_the_message() -> None:
 GOLDEN_CASES: dict[str, dict[str, Any]] = {
     "english": {},
     "arabic": {"language": "ar", "digest_title": "رسائل المرفأ", "site": SITE.model_copy(update={"language": "ar"})},
-    "brief": {"digest": Digest(template="brief")},
+    "brief": {
+        "digest": Digest(template="brief"),
+        "intro": "Good morning. **Two boats** are back: [see which](https://courier.example/boats).",
+        "corrections": sample_articles()[1:2],
+    },
     "letter": {"digest": Digest(template="plain-letter"), "language": "de", "digest_title": "Morgenpost"},
     "japanese": {
         "language": "ja",

@@ -9,11 +9,11 @@ from typing import Any
 import lxml.html
 import pytest
 from feed_articles import article
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mail_pages import TEMPLATES as NAMES
 from mail_pages import issue
-from mail_samples import NONCE, SITE, edition, headers, plain, shipped_templates, texts
+from mail_samples import NONCE, SITE, TEMPLATES, edition, headers, plain, shipped_templates, texts
 
 from syndicate.config.sections import Digest
 from syndicate.core.message.digest_message import build_message
@@ -86,6 +86,7 @@ PAGES: list[tuple[str, list[tuple[str, str]], list[str]]] = [
     ('<a href="javascript:alert(1)">a</a>', [("link-empty", "repaired")], ["<a>a</a>"]),
     ('<a href="#b">a</a><p id="b">b</p>', [], ['href="#b"']),
     ('<a href="https://x.example/"></a>', [("link-text", "warning")], []),
+    ('<p title="\x07">a\x92&#8;b</p>', [("control-characters", "repaired")], ['<p title="">ab</p>']),
     ("<script>x</script><p>a</p>", [("active-content", "repaired")], ["-script", "<p>a</p>"]),
     ("<form><button>Go</button></form>", [("active-content", "repaired")] * 2, ["-<form", "-<button", "Go"]),
     ('<p onclick="x()">a</p>', [("active-content", "repaired")], ["-onclick"]),
@@ -190,6 +191,14 @@ def test_every_code_is_met_in_these_tests() -> None:
     met |= {"language", "postal-address", "text-empty", "text-markup", "placeholder", "subject-empty"}
     met |= {"subject-repeated", "unsubscribe-missing", "shortened", "size"}
     assert met | {"link-dead"} == set(CODES)  # tests/io/test_io_link_check.py
+
+
+def test_every_code_is_documented_with_its_severity() -> None:
+    document = (TEMPLATES.parent / "docs" / "digests.md").read_text()
+    rows = dict(re.findall(r"(?m)^\| `([a-z-]+)` \| ((?:error|warning|repaired)[^|]*) \|", document))
+    assert set(rows) == set(CODES)
+    met = {(code, level) for _, found, _ in PAGES for code, level in found}
+    assert {(code, level) for code, level in met if level not in rows[code]} == set()
 
 
 def test_one_fault_of_a_template_is_not_told_for_every_article() -> None:
@@ -346,12 +355,47 @@ def test_whatever_an_article_holds_the_mail_is_whole(text: str, template: str) -
 
 
 @given(st.text(max_size=60), st.sampled_from(NAMES))
+@example("How to write {{ name }} and [TODO] in lorem ipsum", "brief")
 @settings(max_examples=40)
 def test_no_title_is_an_error(title: str, template: str) -> None:
     """Also one that looks like a placeholder: who writes articles must not be able to stop an issue by a word."""
     bare = article(1, title=title.replace("\x00", "") or "x")
-    flight = fly(edition(digest=Digest(template=template), articles=(bare,), headlines=(), subject="News"))
+    flight = fly(edition(digest=Digest(template=template), articles=(bare,), headlines=()))
     assert all(finding.severity is not Severity.ERROR for finding in flight.findings)
+
+
+PIECES = st.sampled_from(
+    [
+        '<img src="',
+        '" alt="',
+        '">',
+        '<a href="',
+        "</a>",
+        "<table><tr><td>",
+        'style="color:#',
+        "background-color: rgb(1,2,3)",
+        "<style>@media (prefers-color-scheme: dark) {",
+        "{ .a .b { color: #fff } }",
+        "</style>",
+        "<!--[if mso]>",
+        "<![endif]-->",
+        "http://[",
+        "//x",
+        "data:",
+        "#b",
+        "&#8;&#0;",
+        "\x08",
+        UNSUBSCRIBE,
+    ]
+)
+
+
+@given(st.lists(PIECES | st.text(max_size=5), max_size=25).map("".join))
+@settings(max_examples=150)
+def test_whatever_a_template_prints_the_pre_flight_ends_and_what_it_mends_stays_mended(page: str) -> None:
+    first = flown(page)
+    again = flown(html=first.rendered.html)
+    assert [finding for finding in again.findings if finding.severity is Severity.REPAIRED] == []
 
 
 def test_missing_everything() -> None:

@@ -30,6 +30,10 @@ def test_own_words_of_a_language_leave_the_shipped_ones_beneath(tmp_path: Path) 
     plain = TemplateSet(read_templates([shipped("templates")]))
     german, portuguese = templates.words("de"), templates.words("pt-BR")
     assert german == plain.words("de") | {"unsubscribe": "Tschüss"}
+    english = write(tmp_path / "more", words__en_toml='more = "Yet more"')
+    assert TemplateSet(read_templates([shipped("templates"), english])).words("en") == plain.words("en") | {
+        "more": "Yet more"
+    }
     assert portuguese == plain.words("en") | {"unsubscribe": "Sair", "language": "pt"}
 
 

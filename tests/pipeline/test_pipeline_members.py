@@ -140,8 +140,8 @@ def test_unsubscribing_is_idempotent_and_stops_a_waiting_confirmation(
 ) -> None:
     done = sign_up(database, keyring, ANN, now)
     token = sign(keyring, Purpose.UNSUBSCRIBE, number(done))
-    first = unsubscribe(database, keyring, token, now=now, via="one_click")
-    second = unsubscribe(database, keyring, token, now=now + timedelta(days=400), via="page")
+    (first,) = unsubscribe(database, keyring, token, now=now, via="one_click")
+    (second,) = unsubscribe(database, keyring, token, now=now + timedelta(days=400), via="page")
     assert (first.changed, second.changed) == (True, False)
     assert first.subscription is not None
     assert first.subscription.unsubscribed_at == now
@@ -154,7 +154,7 @@ def test_by_mail_and_by_address(database: Database, keyring: Keyring, now: datet
     done = add(database, keyring, ANN, now)
     add(database, keyring, ANN, now, digest="weekend")
     token = sign_for_mail(keyring, Purpose.UNSUBSCRIBE, number(done)).upper()
-    assert unsubscribe_by_mail(database, keyring, token, now=now).changed
+    assert unsubscribe_by_mail(database, keyring, token, now=now)[0].changed
     ended = unsubscribe_address(database, "ANN@example.org", now=now)
     assert [one.changed for one in ended] == [False, True]
     assert unsubscribe_address(database, ANN, now=now, digests=["morning"])[0].changed is False
@@ -204,9 +204,9 @@ def test_undo_restores_what_was(database: Database, keyring: Keyring, now: datet
     ended = show(database, keyring, Purpose.UNSUBSCRIBE, token, now=now)
     assert ended is not None
     assert ended.may_undo
-    restored = undo(database, keyring, token, now=now + timedelta(hours=23))
+    (restored,) = undo(database, keyring, token, now=now + timedelta(hours=23))
     assert restored == before.subscription
-    assert undo(database, keyring, token, now=now) == restored
+    assert undo(database, keyring, token, now=now) == [restored]
 
 
 def test_undo_has_its_limits(database: Database, keyring: Keyring, now: datetime) -> None:
@@ -310,7 +310,7 @@ def test_erasing_leaves_nothing_that_names_the_person(database: Database, keyrin
     assert rows(database, "SELECT reason FROM suppressions") == [("hard",)]
     token = sign(keyring, Purpose.UNSUBSCRIBE, number(done))
     assert show(database, keyring, Purpose.UNSUBSCRIBE, token, now=now) is None
-    assert unsubscribe(database, keyring, token, now=now).subscription is None
+    assert unsubscribe(database, keyring, token, now=now)[0].subscription is None
 
 
 def tables(database: Database) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -96,6 +97,23 @@ def test_a_preview_shows_what_keeps_an_issue_back(database: Database, keyring: K
         world.compose("daily/1")
 
 
+def test_a_preview_tells_a_repeated_subject_for_a_reader_and_not_for_a_new_one(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    world = world_of(database, keyring, now, subject="The news")
+    world.compose("daily/1")
+    world.article("b")
+    world.poll()
+    personal = Personal.of(world.settings)
+
+    def codes(email: str | None) -> list[str]:
+        shown = preview_digest(database, world.renderer, personal, keyring, "morning", email=email, now=now)
+        return [finding.code for finding in shown.findings]
+
+    assert codes("ada@example.org") == ["subject-repeated"]
+    assert codes(None) == []
+
+
 def test_links_are_tried_when_somebody_asks(database: Database, keyring: Keyring, now: datetime) -> None:
     world = world_of(database, keyring, now)
     asked: list[str] = []
@@ -106,3 +124,30 @@ def test_links_are_tried_when_somebody_asks(database: Database, keyring: Keyring
 
     assert [finding.code for finding in preview(world, try_links=try_links).findings] == ["link-dead"]
     assert asked == ["https://courier.example/a", "https://courier.example"]
+
+
+BAD = {
+    "nested": "<div>" * 50_000 + "deep",
+    "pictures inside": f'<p>A wall.</p><img src="data:image/png;base64,{"A" * 5_000_000}" alt="A wall">',
+    "scripts": "<script>alert(1)</script><style>p{color:red}</style><p onclick='x()'>A wall.</p><iframe src=x></iframe>",
+    "broken": '<p>a<b>b<i>c</p></table><td>d<a href="x',
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+@pytest.mark.parametrize("template", ["magazine", "brief", "plain-letter"])
+def test_bad_articles_do_not_keep_a_good_one_from_its_readers(
+    database: Database, keyring: Keyring, now: datetime, template: str, body: str
+) -> None:
+    world = world_of(database, keyring, now, template=template)
+    world.article("bad", title="Wall " * 600, summary="")
+    item = world.stories.items["bad"]
+    world.stories.items["bad"] = replace(item, body=body)
+    world.poll()
+    shown = preview(world)
+    assert "Story a" in shown.articles
+    assert shown.html_size < 102 * 1024
+    assert [finding for finding in shown.findings if finding.severity is Severity.ERROR] == []
+    assert not any(word in shown.html for word in ("<script", "<iframe", "onclick", "data:image"))
+    assert world.compose("daily/1").recipients == 1

@@ -16,6 +16,7 @@ from syndicate.store.engine import Database
 from syndicate.store.holders import DEAD_AFTER, give_up_dead, register_holder, touch_holder
 from syndicate.store.issues import finish_issues
 from syndicate.store.tables import BatchRow, DeliveryRow, HolderRow
+from syndicate.store.waiting import next_turn
 
 
 def issue_for(database: Database, people: int, now: datetime) -> int:
@@ -166,6 +167,24 @@ def test_rows_are_taken_within_the_span_and_in_order_and_what_was_put_back_comes
         set_state(session, DeliveryState.QUEUED, col(DeliveryRow.id) == whole[3])
         assert taken(1000) == [*whole[30:], whole[3]]
         assert taken(5) == []
+
+
+def test_what_waits_in_other_batches_is_nothing_to_wait_for(database: Database, now: datetime) -> None:
+    """A worker whose batch was done waited two seconds for the rest of the issue, which was for others to send."""
+    issue_id = issue_for(database, 500, now)
+    with database.write() as session:
+        rows = session.exec(select(BatchRow).order_by(col(BatchRow.id))).all()
+        spans = [Span(row.first_id, row.last_id, row.first_id) for row in rows]
+        assert len(spans) > 1
+        set_state(session, DeliveryState.ACCEPTED, col(DeliveryRow.id).between(spans[0].first, spans[0].last))
+        later = now + timedelta(minutes=5)
+        set_state(
+            session, DeliveryState.QUEUED, col(DeliveryRow.id) == spans[1].first, due_at=now - timedelta(minutes=1)
+        )
+        set_state(session, DeliveryState.DEFERRED, col(DeliveryRow.id) == spans[0].first, due_at=later)
+        assert next_turn(session, [issue_id]) == now - timedelta(minutes=1)
+        assert next_turn(session, [issue_id], span=spans[0]) is None, "what was tried has its turn another time"
+        assert next_turn(session, [issue_id], span=spans[1]) == now - timedelta(minutes=1)
 
 
 def test_the_look_for_a_batchs_rows_reads_no_others(postgres_database: Database, now: datetime) -> None:

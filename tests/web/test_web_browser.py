@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browser import Browser, browser
+from browser import CONTRASTS, TOO_SMALL, TOO_WIDE, Browser, browser
 from publisher import Publisher
 from running import free_port, until
 
@@ -30,35 +30,6 @@ PAGES = (
     "/issues/",
     "/feeds/all/category/port/",
 )
-# WCAG 2.2 1.4.3: the contrast of each text with what it stands on, for texts of ordinary size.
-CONTRASTS = """(() => {
-  const parts = text => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
-    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, place) => sum + v * [0.2126, 0.7152, 0.0722][place], 0);
-  const ground = element => {
-    for (let e = element; e; e = e.parentElement) {
-      const colour = parts(getComputedStyle(e).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
-    if (!own && element.tagName !== "INPUT") continue;
-    const [a, b] = [light(parts(getComputedStyle(element).color)), light(ground(element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) found.push([element.tagName, element.textContent.slice(0, 30), ratio]);
-  }
-  return found;
-})()"""
-# What stands out beside the window, and what a finger cannot hit (2.5.8: 24 pixels, links within sentences excepted).
-TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-TOO_SMALL = """[...document.querySelectorAll("a, input, button")]
-  .filter(e => !(e.tagName === "A" && e.closest("p, li") && getComputedStyle(e).display === "inline"
-    && e.parentElement.textContent.trim() !== e.textContent.trim()))
-  .map(e => [e.tagName, e.textContent, e.getBoundingClientRect().height]).filter(([, , height]) => height < 24)"""
 FOCUSED = """(() => {
   const e = document.activeElement, style = getComputedStyle(e);
   return [e.tagName, e.href || e.value || "", style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];

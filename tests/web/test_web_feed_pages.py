@@ -164,6 +164,25 @@ def test_the_web_archive(client: TestClient, world: World, settings: Settings) -
     assert f'href="/issues/{issue.id}"' not in client.get("/issues/").text
 
 
+def test_each_edition_has_its_own_page(client: TestClient, world: World) -> None:
+    world.article("ferry", category="port")
+    world.article("choir", category="culture")
+    world.poll()
+    world.subscriber("ann.brand@example.org", topics={"port": 0})
+    world.subscriber("pia.holm@example.org", topics={"culture": 0})
+    issue = world.compose()
+    with world.database.read() as session:
+        editions = list(session.connection().execute(text("SELECT id FROM editions ORDER BY id")).scalars())
+    shown = [client.get(f"/issues/{issue.id}/{edition}") for edition in editions]
+    assert [page.status_code for page in shown] == [200, 200]
+    told = [{word for word in ("Story ferry", "Story choir") if word in page.text} for page in shown]
+    assert sorted(map(sorted, told)) == [["Story choir"], ["Story ferry"]]
+    assert not any("/unsubscribe/" in page.text or "Read on the web" in page.text for page in shown)
+    later = world.compose("daily/later")
+    for path in (f"{issue.id}/0", f"{issue.id}/999", f"{issue.id}/x", f"{later.id}/{editions[0]}"):
+        assert client.get(f"/issues/{path}").status_code == 404
+
+
 @pytest.mark.parametrize("change", ["state = 'cancelled'", "state = 'draft'", "digest = 'quiet'", "digest = 'gone'"])
 def test_what_is_not_public_is_not_shown(client: TestClient, world: World, change: str) -> None:
     world.subscriber("ann.brand@example.org")

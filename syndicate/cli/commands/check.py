@@ -58,7 +58,8 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def _template_problems(settings: Settings, file: str) -> list[Problem]:
-    from syndicate.core.message.trial import Findings, template_problems
+    from syndicate.core.message.trial import Findings
+    from syndicate.io.template_trial import try_templates
     from syndicate.io.templates import find_templates
     from syndicate.shipped import shipped
     from syndicate.web.page_trial import page_problems
@@ -67,7 +68,7 @@ def _template_problems(settings: Settings, file: str) -> list[Problem]:
     findings = Findings(settings)
     for error in unreadable:
         findings.add(error)
-    found = [*findings.problems, *template_problems(texts, settings), *page_problems(texts, settings)]
+    found = [*findings.problems, *try_templates(texts, settings), *page_problems(texts, settings)]
     # The subject of a digest is a template that stands in the configuration; its file may have another name.
     own = [replace(problem, where=file) if problem.where == "config.toml" else problem for problem in found]
     return list(dict.fromkeys(own))

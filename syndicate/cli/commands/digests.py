@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
@@ -13,8 +12,9 @@ import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line
+from syndicate.cli.drafts import draft_line
 from syndicate.cli.output import shown
-from syndicate.cli.writing import writing
+from syndicate.cli.writing import write_out
 from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ def register(app: typer.Typer) -> None:
 
 def preview(
     ctx: typer.Context,
-    digest: DigestName,
+    digest: Annotated[
+        str | None, typer.Argument(metavar="[DIGEST]", help="The digest's name in the configuration.")
+    ] = None,
+    issue: Annotated[int | None, typer.Option("--issue", metavar="ID", help="A draft, as edited.")] = None,
     subscriber: Annotated[
         str | None, typer.Option("--subscriber", metavar="EMAIL", help="As this person would get it.")
     ] = None,
@@ -61,28 +64,28 @@ def preview(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Render a digest as it would go out now; sends nothing, writes nothing to the ledger.
+    """Render a digest, or a draft, as it would go out now; sends nothing, writes nothing to the ledger.
 
     What the pre-flight finds stands on standard error: errors would keep the issue back, warnings would not.
     """
     from syndicate.pipeline.compose import preview_digest
+    from syndicate.pipeline.compose.editing import preview_issue
 
     call = invocation(ctx, as_json)
+    if (digest is None) == (issue is None):
+        raise UsageError("give the name of a digest, or --issue with the number of a draft")
     with call.services() as services:
-        made = preview_digest(
-            services.database,
-            services.renderer,
-            services.personal,
-            services.keyring,
-            digest,
-            email=subscriber,
-            now=services.clock(),
-            try_links=_dead_links(call) if check_links else lambda _links: (),
-        )
+        tools = services.database, services.renderer, services.personal, services.keyring
+        now, try_links = services.clock(), _dead_links(call) if check_links else lambda _links: ()
+        if issue is not None:
+            made = preview_issue(*tools, issue, email=subscriber, now=now, try_links=try_links)
+        else:
+            made = preview_digest(*tools, digest or "", email=subscriber, now=now, try_links=try_links)
     content = {Format.HTML: made.html.encode(), Format.TEXT: made.text.encode(), Format.EML: made.message}[style]
     call.output.document(
         {
             "digest": digest,
+            "issue": issue,
             "subject": made.subject,
             "articles": made.articles,
             "new": made.new,
@@ -94,19 +97,11 @@ def preview(
             "text": made.text,
         }
     )
-    if target is not None:
-        with writing(target):
-            target.write_bytes(content)
-        call.output.text(
-            f"{target}: {made.subject} ({_articles(len(made.articles))}, {len(made.message)} bytes as mail)"
-        )
-    elif style is Format.TEXT:
+    if target is None and style is Format.TEXT:
         call.output.text(made.text.rstrip("\n"))
-    elif not as_json:
-        # A document in UTF-8, or in what it declares, whatever the terminal's encoding is.
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
+    else:
+        told = f"{target}: {made.subject} ({_articles(len(made.articles))}, {len(made.message)} bytes as mail)"
+        write_out(call, content, target, told, as_json=as_json)
     if not made.new:
         who, whose = (subscriber, "their topics") if subscriber else ("a new reader", "the digest")
         call.output.note(f"{who} would get no issue now: {made.reason}; shown are the newest articles of {whose}")
@@ -193,6 +188,8 @@ def _send(call: Invocation, digest: str, *, wait: bool) -> None:
         )
     call.output.document(issue_document(result.issue))
     call.output.text(issue_line(result.issue))
+    if result.issue.state.value == "draft":
+        call.output.text(draft_line(result.issue))
     if result.stopped_by is not None:
         raise result.stopped_by
 
@@ -265,6 +262,8 @@ def deliver(
 def _waiting_line(waiting: Waiting) -> str:
     issue = waiting.issue
     count = issue.counts.queued + issue.counts.deferred
+    if issue.state.value == "draft":
+        return draft_line(issue)
     if waiting.due_at is None:
         return f"issue {issue.id} is {issue.state}: nothing of it waits"
     still = f"{count} deliver{'ies wait' if count != 1 else 'y waits'}"

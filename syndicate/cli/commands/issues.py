@@ -11,6 +11,8 @@ import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, issue_sum, pace_line, reason_line, state_word
+from syndicate.cli.drafts import draft_line, edits_line, event_line
+from syndicate.cli.drafts import register as register_drafts
 
 if TYPE_CHECKING:
     from syndicate.model import Issue
@@ -43,6 +45,7 @@ def register(app: typer.Typer) -> None:
     group.command("cancel", epilog=example("syndicate issues cancel 7"))(cancel)
     group.command("resolve", epilog=example("syndicate issues resolve 7 --as resend"))(resolve)
     group.command("retry", epilog=example("syndicate issues retry 7", "syndicate issues retry 7 --class block"))(retry)
+    register_drafts(group)
     app.add_typer(group, name="issues")
 
 
@@ -89,9 +92,11 @@ def show(
     from dataclasses import asdict
 
     from syndicate.cli.watching import watch
+    from syndicate.pipeline.compose.editing import contents
     from syndicate.service.status import pace_document, pace_now
     from syndicate.service.stopping import stop_on_signal
     from syndicate.store.issues import get_issue, issue_reasons
+    from syndicate.store.joining import joined_issues
 
     call = invocation(ctx, as_json)
     with call.services() as services:
@@ -102,19 +107,24 @@ def show(
             issue = get_issue(session, issue_id)
             reasons = issue_reasons(session, issue_id)
             pace = pace_now(session, issue, services.clock())
+            made = contents(session, issue_id)
+            joined = joined_issues(session, issue_id)
     document = issue_document(issue) | {
         "rate": pace and pace_document(pace),
         "reasons": [asdict(reason) for reason in reasons],
+        "joined": [{"issue": number, "digest": digest, "mails": mails} for number, digest, mails in joined],
+        "edits": made.edits.document(),
+        "articles": [asdict(article) for article in made.articles],
+        "events": [{"event": each.event, "at": each.at, "by": each.by} for each in made.events],
     }
-    if watching:
-        call.output.line(document)
-    else:
-        call.output.document(document)
+    (call.output.line if watching else call.output.document)(document)
     call.output.table(
         ("", ""),
         [(key.replace("_", " "), value) for key, value in issue_document(issue).items() if key != "counts"],
     )
     call.output.text(issue_sum(issue))
+    for number, digest, mails in joined:
+        call.output.text(f"{mails} in one mail with issue {number} ({digest})")
     if pace is not None:
         call.output.text(pace_line(pace))
     if reasons:
@@ -123,6 +133,25 @@ def show(
             ("deliveries", "state", "why"),
             [(r.count, state_word(r.state), reason_line(r.reason, r.code, r.reply)) for r in reasons],
         )
+    if made.articles:
+        call.output.table(
+            ("recipients", "article", "address", ""),
+            [
+                (
+                    a.recipients,
+                    a.title,
+                    a.url or "",
+                    " ".join(w for w in ("pinned", "dropped", "withdrawn") if getattr(a, w)),
+                )
+                for a in made.articles
+            ],
+        )
+    if made.edits.any:
+        call.output.text(edits_line(made.edits))
+    for event in made.events:
+        call.output.text(event_line(event))
+    if issue.state.value == "draft":
+        call.output.text(draft_line(issue))
     if not issue.balanced:
         raise typer.Exit(1)
 
@@ -142,7 +171,7 @@ def resume(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -
 
 
 def cancel(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
-    """Cancel an issue: what is queued or deferred is not sent; what was sent stays on the ledger."""
+    """Cancel an issue: what is queued or deferred is not sent; a draft's articles come with the next issue."""
     from syndicate.pipeline import control
 
     _change(ctx, issue_id, as_json, control.cancel)

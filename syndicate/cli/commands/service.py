@@ -8,6 +8,7 @@ import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line, pace_line
+from syndicate.cli.drafts import draft_line
 from syndicate.cli.output import counted, shown
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     say.table(("next run", "due"), list(found.next_runs.items()))
     _tell_hubs(call, found)
     for issue in (*found.running, *found.last_skipped):
-        say.text(issue_line(issue))
+        say.text(draft_line(issue) if issue.state.value == "draft" else issue_line(issue))
     _tell_senders(call, found)
     for line in (*map(pace_line, found.paces), *map(_limit_line, found.limits)):
         say.text(line)

@@ -140,6 +140,7 @@ def _issue(told: IssueStory) -> dict[str, Any]:
             "finished_at": delivery.finished_at,
             "resolved": delivery.resolved,
         },
+        "same_mail": [{"issue": each.issue_id, "digest": each.digest} for each in told.same_mail],
         "history": [asdict(each) for each in told.history],
         "article": told.article
         and {"fate": told.article.fate.value, "because": told.article.because, "issue": told.article.got_in},
@@ -185,6 +186,9 @@ def _tell_issue(call: Invocation, told: IssueStory) -> None:
         say.text(f"  edition {edition.id} ({edition.language}), {count}: {edition.subject}")
     if told.article is not None:
         say.text(f"  the article: {told.article.because}")
+    if told.same_mail:
+        others = " and ".join(f"issue {each.issue_id} ({each.digest})" for each in told.same_mail)
+        say.text(f"  one mail with {others}: same Message-ID, same outcome")
     for happened in told.history:
         then = f"; next try {shown(happened.next_at)}" if happened.next_at else ""
         say.text(f"  {shown(happened.at)}  {happened.text}{then}")

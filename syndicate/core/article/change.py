@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from syndicate.core.article.material import is_material
 from syndicate.model import Article, ArticleContent
 
 # A page that shows the time, or a counter, is another text at every poll. After so many edits that name no date of
@@ -27,7 +28,10 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """How an article shall be. ``before`` is None for a new one; ``publish`` asks for a sequence number now."""
+    """How an article shall be. ``before`` is None for a new one; ``publish`` asks for a sequence number now.
+
+    ``material``: it says something else than the version before (``material.py``).
+    """
 
     kind: ChangeKind
     before: Article | None
@@ -39,6 +43,7 @@ class Change:
     updated_at: datetime | None
     withdrawn_at: datetime | None
     publish: bool
+    material: bool = False
 
 
 def decide(
@@ -97,6 +102,7 @@ def decide(
         updated_at=updated_at,
         withdrawn_at=None,
         publish=before.seq is None and published_at <= now,
+        material=kind is ChangeKind.EDITED and before.seq is not None and is_material(before.content, content),
     )
 
 

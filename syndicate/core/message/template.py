@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from syndicate.core.message.headers import field, mailbox_tokens, message_id_token, unstructured, uri_token
 from syndicate.core.message.quoted_printable import encode_value
-from syndicate.core.render.slots import check_nonce, fill_markers, marker_pattern, read_marker
+from syndicate.core.render.slots import check_nonce, fill_markers, marker_pattern, read_marker, slot_value
 from syndicate.errors import StoreError
 
 Values: TypeAlias = Mapping[str, str]
@@ -87,7 +87,7 @@ class MessageTemplate:
 
     def _slot(self, found: str, encode: Callable[[str], str]) -> ReaderPiece:
         slot, fallback = read_marker(found, self.nonce)
-        return ReaderPiece(lambda values: encode(values[slot] or fallback), frozenset({slot}))
+        return ReaderPiece(lambda values: encode(slot_value(values, slot, fallback)), frozenset({slot}))
 
 
 def to_field(values: Values) -> str:

@@ -105,6 +105,8 @@ def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: Fi
         zone=zone,
         articles=SAMPLE_ARTICLES,
         headlines=SAMPLE_ARTICLES,
+        corrections=SAMPLE_ARTICLES,
+        intro="A *sample* of an editor's words.",
         words=templates.words(settings.site.language),
     )
     render = edition_renderer(templates, edition, edition_context(edition, _NONCE), _NONCE)

@@ -21,6 +21,7 @@ class Severity(StrEnum):
 CODES: Mapping[str, str] = {
     "active-content": "take it out of the template: mail programs run nothing, and filters distrust it",
     "contrast": "make the text darker or its ground lighter (WCAG 2.2, 1.4.3: at least 4.5, large text 3)",
+    "control-characters": "take them out of the template; they come with texts pasted from other programs",
     "headings": "use one h1 for the title and let each level follow the one above it",
     "image-address": "give the full https address of the picture",
     "image-alt": 'give each picture an alt text, or alt="" if it says nothing',

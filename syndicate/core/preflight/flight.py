@@ -12,7 +12,7 @@ from syndicate.core.preflight.contrast import check_contrast
 from syndicate.core.preflight.finding import Finding
 from syndicate.core.preflight.images import repair_images
 from syndicate.core.preflight.links import check_links, check_unsubscribe, repair_links
-from syndicate.core.preflight.markup import check_headings, remove_active, repair_language
+from syndicate.core.preflight.markup import check_headings, remove_active, remove_controls, repair_language
 from syndicate.core.preflight.sizes import FITS, check_size, html_size, smaller
 from syndicate.core.preflight.subjects import check_subject
 from syndicate.core.preflight.texts import check_placeholders, check_postal_address, check_text
@@ -69,6 +69,7 @@ def repair(rendered: RenderedEdition, edition: EditionInput) -> tuple[RenderedEd
     base = f"{edition.site.url.rstrip('/')}/" if edition.site.url else ""
     root = lxml.html.document_fromstring(rendered.html)
     findings = [
+        *remove_controls(root, rendered.html, where),
         *repair_language(root, edition.language, where),
         *remove_active(root, where),
         *repair_images(root, base, where),
@@ -84,7 +85,8 @@ def _checks(rendered: RenderedEdition, root: HtmlElement, edition: EditionInput,
     page, text = f"{where}.html", f"{where}.txt"
     subject = template_names(edition)[0].strip("[").replace("] ", ".")
     yield from check_subject(rendered.subject, subject, missing=rendered.subject_missing)
-    yield from check_placeholders(rendered.subject, subject, subject=True)
+    titles = "\n".join(one.title for one in (*edition.articles, *edition.headlines))
+    yield from check_placeholders(rendered.subject, subject, said=titles)
     yield from check_unsubscribe(rendered.html, rendered.text, rendered.nonce, page, text)
     yield from check_text(rendered.text, text)
     said = fill_markers(rendered.text, rendered.nonce, dict.fromkeys(SLOTS, ""))

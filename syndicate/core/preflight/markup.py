@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from lxml.html import HtmlElement
 
+from syndicate.core.article.text import clean_text
 from syndicate.core.preflight.finding import Finding, repaired, warning
 
 _ACTIVE = ("script", "iframe", "object", "embed", "applet", "base", "link", "audio", "video", "svg")
@@ -19,6 +20,25 @@ def repair_language(root: HtmlElement, language: str, where: str) -> Iterator[Fi
     if not (root.get("lang") or "").strip():
         root.set("lang", language)
         yield repaired("language", f"the page did not say its language; it says {language} now", where)
+
+
+def remove_controls(root: HtmlElement, html: str, where: str) -> Iterator[Finding]:
+    """Take out control characters, also those written as references: Gmail cuts a mail at some of them."""
+    if "&#" not in html and clean_text(html) == html:
+        return
+    count = 0
+    for element in root.iter():
+        for part in ("text", "tail"):
+            value = getattr(element, part)
+            if value and (cleaned := clean_text(value)) != value:
+                setattr(element, part, cleaned)
+                count += 1
+        for name, value in element.attrib.items():
+            if (cleaned := clean_text(value)) != value:
+                element.set(name, cleaned)
+                count += 1
+    if count:
+        yield repaired("control-characters", f"control characters stood in {count} places", where)
 
 
 def remove_active(root: HtmlElement, where: str) -> Iterator[Finding]:

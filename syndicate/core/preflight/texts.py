@@ -30,11 +30,15 @@ def check_text(text: str, where: str) -> Iterator[Finding]:
         yield warning("text-markup", f"there is mark-up in the text: {found[0][:_AROUND]}", where)
 
 
-def check_placeholders(text: str, where: str, *, subject: bool = False) -> Iterator[Finding]:
-    """What is left unfinished; in a subject, what is certainly a placeholder keeps the issue back."""
+def check_placeholders(text: str, where: str, *, said: str | None = None) -> Iterator[Finding]:
+    """What is left unfinished. ``said``: the text is a subject, and this is what articles say themselves.
+
+    In a subject, what is certainly a placeholder and no article's own words keeps the issue back.
+    """
     certain = _CERTAIN.search(text)
     if certain:
-        yield (error if subject else warning)("placeholder", f"unfinished: {_around(text, certain)}", where)
+        ours = said is not None and certain[0] not in said
+        yield (error if ours else warning)("placeholder", f"unfinished: {_around(text, certain)}", where)
     elif likely := _LIKELY.search(text):
         yield warning("placeholder", f"perhaps unfinished: {_around(text, likely)}", where)
 

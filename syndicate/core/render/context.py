@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from babel.lists import format_list
+from markupsafe import Markup
 
 from syndicate.config.sections import Site
 from syndicate.core.article.body import summarise
+from syndicate.core.article.markdown import render_markdown
+from syndicate.core.article.sanitise import sanitise
 from syndicate.core.article.text import cut_text, first_sentence
 from syndicate.core.render.article_text import mail_html
 from syndicate.core.render.languages import direction, locale_of
@@ -93,6 +96,27 @@ def article_context(
         "comments_url": safe_url(content.comments_url),
     }
     return _ArticleValues(values, content.html, heading_level)
+
+
+def correction_context(article: Article, site: Site) -> dict[str, Any]:
+    """An article that the mail's readers have already, and that says something else now."""
+    content = article.content
+    own = content.language or site.language
+    return {
+        "title": cut_text(content.title, TITLE),
+        "url": safe_url(content.url),
+        "text": cut_text(content.summary or summarise(content.html), SENTENCE),
+        "updated": article.updated_at,
+        "language": own,
+        "dir": direction(own),
+    }
+
+
+def intro_html(markdown: str, site: Site) -> Markup:
+    """An editor's words before the articles, sanitised; empty when there are none. Raises NestingError."""
+    if not markdown.strip():
+        return Markup()
+    return mail_html(sanitise(render_markdown(markdown), site.url or None), heading_level=1)
 
 
 def sections_of(articles: list[dict[str, Any]], more: str) -> list[dict[str, Any]]:

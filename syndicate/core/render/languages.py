@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
+from babel.lists import format_list
 
 ENGLISH = "en"
 
@@ -30,6 +32,11 @@ def locale_of(tag: str) -> Locale:
         except (ValueError, UnknownLocaleError):
             continue
     return Locale(ENGLISH)  # pragma: no cover - the chain ends with English
+
+
+def list_of(names: Sequence[str], tag: str) -> str:
+    """Names as they are listed in a language: ``A, B and C``."""
+    return str(format_list(list(names), locale=locale_of(tag)))
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,8 @@ from markupsafe import Markup
 
 from syndicate.errors import UsageError
 
-# The letter of each slot in its marker. The last two stand in headers only and are unknown to templates.
+# The letter of each slot in its marker. Templates know neither those of headers, ``unsubscribe_mailto`` and
+# ``message_id``, nor those of the parts of a joint mail by these names.
 CODES: Mapping[str, str] = {
     "recipient.name": "n",
     "recipient.email": "e",
@@ -25,8 +26,12 @@ CODES: Mapping[str, str] = {
     "web_url": "w",
     "unsubscribe_mailto": "m",
     "message_id": "i",
+    "part.unsubscribe_url": "l",
+    "part.preferences_url": "c",
+    "part.web_url": "v",
 }
 URL_SLOTS = ("unsubscribe_url", "preferences_url", "web_url")
+PART_SLOTS = ("part.unsubscribe_url", "part.preferences_url", "part.web_url")
 LATER_SLOTS = ("personal_feed_url",)
 _NAMES = {code: name for name, code in CODES.items()}
 _NONCE = re.compile(r"[a-z][a-z0-9]{15,63}")
@@ -61,9 +66,16 @@ def fill_markers(text: str, nonce: str, values: Mapping[str, str], encode: Calla
 
     def value(match: re.Match[str]) -> str:
         slot, fallback = read_marker(match[0], nonce)
-        return encode(values[slot] or fallback)
+        return encode(slot_value(values, slot, fallback))
 
     return marker_pattern(nonce).sub(value, text)
+
+
+def slot_value(values: Mapping[str, str], slot: str, fallback: str) -> str:
+    """The reader's value. A slot of one part of a joint mail says in the place of a fallback which digest it is of."""
+    if slot in PART_SLOTS:
+        return values.get(f"{slot} {fallback}", "")
+    return values[slot] or fallback
 
 
 def altered_marker(text: str, nonce: str) -> bool:

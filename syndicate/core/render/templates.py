@@ -1,6 +1,7 @@
 """Jinja2 as we use it: sandboxed, strict, over a mapping of texts; every fault becomes a TemplateError with its place.
 
-Endless loops in an operator's own templates are the operator's affair; templates edited in a browser will need limits.
+Steps and texts have an end (``bounds.py``); templates of strangers are tried in a process of their own before
+(``io/template_trial.py``).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import BaseLoader, BytecodeCache, Environment, StrictUndefined, TemplateNotFound, TemplateSyntaxError
 from jinja2.bccache import Bucket
-from jinja2.sandbox import SandboxedEnvironment
 
+from syndicate.core.render.bounds import BoundedEnvironment, bounded_text
 from syndicate.core.render.filters import filters_for
 from syndicate.core.render.slot_rules import slot_misuse
 from syndicate.core.render.words import Word, read_catalogues, words_for
@@ -53,7 +54,8 @@ class TemplateSet:
 
         def render(name: str) -> str:
             try:
-                return environment.get_template(name).render()
+                environment.begin()
+                return bounded_text(environment.get_template(name).generate())
             except TemplateError:
                 raise
             except Exception as error:
@@ -71,9 +73,9 @@ class TemplateSet:
             return []
         return slot_misuse(tree, allowed=not name.startswith(_WITHOUT_SLOTS))
 
-    def _environment(self, texts: Mapping[str, str]) -> SandboxedEnvironment:
+    def _environment(self, texts: Mapping[str, str]) -> BoundedEnvironment:
         # One environment per edition costs 0.1 ms (compiled code is shared); so language and zone need no global state.
-        environment = SandboxedEnvironment(
+        environment = BoundedEnvironment(
             loader=_Texts(texts, self._check),
             autoescape=_escapes,
             undefined=StrictUndefined,
@@ -110,6 +112,8 @@ def as_template_error(error: Exception, name: str, loader: BaseLoader | None) ->
         return TemplateError(f"there is no template {error.message!r}", name=name, line=line)
     if isinstance(error, RecursionError):
         return TemplateError("includes or calls itself without end", name=name, line=line)
+    if isinstance(error, MemoryError):
+        return TemplateError("takes more memory than it may", name=name, line=line)
     return TemplateError(str(error) or type(error).__name__, name=name, line=line)
 
 

@@ -14,10 +14,12 @@ from syndicate.core.preflight import Finding, refuse, repeated_subject
 from syndicate.errors import LedgerError, StoreConflictError
 from syndicate.model import Issue, IssueState
 from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
+from syndicate.pipeline.compose.joining import Frozen, UnrenderedError, join_frozen
 from syndicate.pipeline.compose.planning import Plan, PlannedEdition, plan_issue
 from syndicate.store.articles import number_due
+from syndicate.store.corrections import owe_corrections
 from syndicate.store.engine import Database
-from syndicate.store.freeze import FrozenEdition, freeze, hold_readers, pass_over
+from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers, pass_over
 from syndicate.store.issues import find_period, get_issue, last_subject, skip
 
 log = logging.getLogger(__name__)
@@ -29,12 +31,16 @@ ATTEMPTS = 4
 LOOKS = 3
 
 
-class _UnrenderedError(Exception):
-    """Leaves the transaction: nobody shall wait for the write lock while these are rendered."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A run that is due: see ``compose``. ``seq``: up to which article an instant issue looks."""
 
-    def __init__(self, editions: Sequence[PlannedEdition]) -> None:
-        super().__init__(f"{len(editions)} editions")
-        self.editions = editions
+    digest: str
+    period: str
+    frequencies: tuple[str, ...] | None
+    with_it: Callable[[Session], None] = lambda _session: None
+    keep_empty: bool = True
+    seq: int | None = None
 
 
 def compose(
@@ -56,24 +62,38 @@ def compose(
     in the same transaction (the clock moves its schedule there), also when the issue is skipped. Raises TemplateError
     and PreflightError, and nothing is written; LedgerError when the ledger would not balance.
     """
-    run = _Run(renderer, digest_name, period, None if frequencies is None else tuple(frequencies), now)
+    wanted = Wanted(
+        digest=digest_name,
+        period=period,
+        frequencies=None if frequencies is None else tuple(frequencies),
+        with_it=with_it,
+        keep_empty=keep_empty,
+    )
+    return compose_together(database, renderer, [wanted], now=now)[0]
+
+
+def compose_together(
+    database: Database, renderer: EditionRenderer, wanted: Sequence[Wanted], *, now: datetime
+) -> list[Issue | None]:
+    """Compose several runs in one transaction: all of them, or none. What one reader has of several goes in one mail.
+
+    Each run gives what ``compose`` gives, in their order, which is that of the parts of a mail. Raises as ``compose``.
+    """
+    runs = [_Run(renderer, each, now) for each in wanted]
     database.repeat(lambda session: number_due(session, now))
-    with database.read() as session:
-        plan = run.plan(session)
-        previous = last_subject(session, digest_name)
-    run.render(plan.editions)
-    run.tell(plan.editions, previous)
+    for run in runs:
+        run.prepare(database)
+    named = ", ".join(f"{each.digest} {each.period}" for each in wanted)
     conflicts, looks = 0, 0
     while True:
         try:
             with database.write(snapshot=True) as session:
                 if conflicts:
                     hold_readers(session)
-                with_it(session)
-                return run.freeze(session, keep_empty=keep_empty, may_render=looks == LOOKS)
-        except _UnrenderedError as found:
+                return _freeze_all(session, runs, may_render=looks == LOOKS)
+        except UnrenderedError as found:
             looks += 1
-            run.render(found.editions)
+            found.render()
         except StoreConflictError:
             conflicts += 1
             if conflicts == ATTEMPTS:
@@ -83,20 +103,51 @@ def compose(
             conflicts += 1
             if conflicts == ATTEMPTS:
                 raise LedgerError(
-                    f"issue {digest_name} {period} breaks a rule of the ledger; nothing was composed. "
-                    "Please report this."
+                    f"issue {named} breaks a rule of the ledger; nothing was composed. Please report this."
                 ) from error
 
 
-@dataclass(frozen=True, slots=True)
+def _freeze_all(session: Session, runs: Sequence[_Run], *, may_render: bool) -> list[Issue | None]:
+    issues = []
+    for run in runs:
+        run.wanted.with_it(session)
+        issues.append(run.freeze(session, may_render=may_render))
+    if len(runs) > 1:
+        frozen = [run.frozen for run in runs if run.frozen is not None]
+        join_frozen(session, runs[0].renderer, frozen, runs[0].now, may_render=may_render)
+    return issues
+
+
+@dataclass(slots=True)
 class _Run:
-    """One run of a digest: what stays the same however often it is tried."""
+    """One run of a digest: what stays the same however often it is tried; and what the last try has frozen."""
 
     renderer: EditionRenderer
-    digest: str
-    period: str
-    frequencies: tuple[str, ...] | None
+    wanted: Wanted
     now: datetime
+    frozen: Frozen | None = None
+
+    @property
+    def digest(self) -> str:
+        return self.wanted.digest
+
+    @property
+    def period(self) -> str:
+        return self.wanted.period
+
+    @property
+    def frequencies(self) -> tuple[str, ...] | None:
+        return self.wanted.frequencies
+
+    def prepare(self, database: Database) -> None:
+        """Render, before anybody's lock, what the freeze will most likely need."""
+        if self.renderer.settings.named_digest(self.digest).corrections == "note":
+            database.repeat(lambda session: owe_corrections(session, self.digest, self.now))
+        with database.read() as session:
+            plan = self.plan(session)
+            previous = last_subject(session, self.digest)
+        self.render(plan.editions)
+        self.tell(plan.editions, previous)
 
     def plan(self, session: Session) -> Plan:
         return plan_issue(
@@ -112,19 +163,27 @@ class _Run:
         for edition in editions:
             self._finished(edition)
 
-    def freeze(self, session: Session, *, keep_empty: bool, may_render: bool) -> Issue | None:
+    def freeze(self, session: Session, *, may_render: bool) -> Issue | None:
+        self.frozen = None
         existing = find_period(session, self.digest, self.period)
-        if existing is not None and existing.state is not IssueState.SKIPPED:
+        if existing is not None and (existing.state is not IssueState.SKIPPED or existing.recipients):
             return existing
         plan = self.plan(session)
         missing = [e for e in plan.editions if not self.renderer.has(self.digest, e, period=self.period)]
         if missing and not may_render:
-            raise _UnrenderedError(missing)
+            raise UnrenderedError(lambda: self.render(missing))
         # Everyone was looked at: the cursors of those for whom there is nothing move too, with an issue or without.
         pass_over(session, self.digest, self.frequencies, plan.passed_over, plan.max_seq)
         if plan.editions:
-            return get_issue(session, self._freeze(session, plan))
-        if not keep_empty:
+            issue_id = self._freeze(session, plan)
+            self.frozen = Frozen(
+                digest=self.digest,
+                period=self.period,
+                issue_id=issue_id,
+                editions={edition.key: edition for edition in plan.editions},
+            )
+            return get_issue(session, issue_id)
+        if not self.wanted.keep_empty:
             return None
         reason = self._why_empty(plan)
         return get_issue(session, skip(session, digest=self.digest, period=self.period, reason=reason, now=self.now))
@@ -143,17 +202,25 @@ class _Run:
                     key=edition.key,
                     language=edition.language,
                     subject=finished.subject,
-                    articles=[
-                        *({"id": a.id, "version": a.version, "role": "full"} for a in finished.articles),
-                        *({"id": a.id, "version": a.version, "role": "headline"} for a in finished.headlines),
-                    ],
+                    articles=finished.shown(edition),
+                    plan=edition.plan,
                     message=finished.message,
                     cohorts=edition.cohorts,
                 )
                 for edition, finished in rendered
             ],
             now=self.now,
+            hold=self._hold(),
+            made_with=self.renderer.made_with,
         )
+
+    def _hold(self) -> Hold | None:
+        digest = self.renderer.settings.named_digest(self.digest)
+        if digest.approval == "none":
+            return None
+        if digest.approval_deadline is None:
+            return Hold()
+        return Hold(deadline_at=self.now + digest.approval_deadline, action=digest.approval_default)
 
     def tell(self, editions: Iterable[PlannedEdition], previous: str | None) -> None:
         """Say in the log what the pre-flight found, each thing once."""
@@ -166,7 +233,8 @@ class _Run:
 
     def _finished(self, edition: PlannedEdition) -> FinishedEdition:
         finished = self.renderer.render(self.digest, edition, period=self.period, now=self.now)
-        refuse(finished.findings, self.digest)
+        if self.renderer.settings.named_digest(self.digest).approval == "none":
+            refuse(finished.findings, self.digest)  # a draft may have errors: its approval is refused
         return finished
 
     def _why_empty(self, plan: Plan) -> str:

@@ -6,7 +6,7 @@ A digest that cannot be composed stays due; the database remembers since when, s
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,10 +15,11 @@ from sqlmodel import Session
 from syndicate.config import Settings
 from syndicate.config.durations import format_duration
 from syndicate.config.sections import Digest
+from syndicate.core.joining import may_join
 from syndicate.core.periods import SCHEDULE, instant_key, period_key, rhythms, runs_until
 from syndicate.errors import StoreError, SyndicateError
 from syndicate.model import Frequency, Issue
-from syndicate.pipeline.compose.composing import compose
+from syndicate.pipeline.compose.composing import Wanted, compose_together
 from syndicate.pipeline.compose.editions import EditionRenderer
 from syndicate.pipeline.compose.timetable import following_run, schedule_name, set_schedules
 from syndicate.store.articles import highest_seq
@@ -80,6 +81,7 @@ def compose_due(
     desk = _Desk(database, settings, renderer, now, memory or Memory())
     result = Composed()
     found = set_schedules(database, settings, now)
+    result.issues += desk.compose_joint(found)
     mended = []
     for name, digest in settings.digest.items():
         if desk.memory.rests(name, now):
@@ -131,19 +133,57 @@ class _Desk:
     renderer: Callable[[], EditionRenderer]
     now: datetime
     memory: Memory
+    #: Runs that need nothing more in this look.
+    done: set[tuple[str, str]] = field(default_factory=set)
 
     def compose(self, name: str, digest: Digest, found: dict[str, Schedule]) -> Iterator[Issue]:
+        for wanted in self._due(name, digest, found):
+            yield from self._compose([wanted])
+
+    def compose_joint(self, found: dict[str, Schedule]) -> list[Issue]:
+        """Compose together what is due of the digests whose mails may be joined (``merge = "subscriber"``).
+
+        Where that fails none of them is composed, and each is tried alone afterwards: one stops no other.
+        """
+        names = [name for name in may_join(self.settings.digest) if not self.memory.rests(name, self.now)]
+        if len(names) < 2:  # noqa: PLR2004 - there is nothing to join with
+            return []
+        try:
+            wanted = [each for name in names for each in self._due(name, self.settings.digest[name], found)]
+            if len({each.digest for each in wanted}) < 2:  # noqa: PLR2004
+                return []
+            issues = self._compose(wanted)
+        except Exception as error:  # noqa: BLE001 - what it is shows when each is composed alone
+            log.warning("digests %s are not joined this time: %s", ", ".join(names), error)
+            return []
+        self.done.update((each.digest, each.period) for each in wanted)
+        return issues
+
+    def _due(self, name: str, digest: Digest, found: dict[str, Schedule]) -> Iterator[Wanted]:
         for rhythm in rhythms(digest):
             schedule = found.get(schedule_name(name, rhythm))
             if schedule is not None and schedule.due_at <= self.now:
-                yield from self._run(name, digest, rhythm, schedule)
+                run = self._run(name, digest, rhythm, schedule)
+                if run is not None:
+                    yield run
         if Frequency.INSTANT in digest.frequencies and digest.schedule is None:
-            yield from self._instant(name)
+            instant = self._instant(name)
+            if instant is not None:
+                yield instant
 
-    def _run(self, name: str, digest: Digest, rhythm: str, schedule: Schedule) -> list[Issue]:
+    def _compose(self, wanted: Sequence[Wanted]) -> list[Issue]:
+        issues = compose_together(self.database, self.renderer(), wanted, now=self.now)
+        for each in wanted:
+            if each.seq is not None:
+                self.memory.considered[each.digest] = each.seq
+        return [issue for each in issues for issue in _told(each)]
+
+    def _run(self, name: str, digest: Digest, rhythm: str, schedule: Schedule) -> Wanted | None:
         now, zone = self.now, self.settings.digest_zone(name)
         runs = runs_until(digest, rhythm, first=schedule.due_at, until=now, zone=zone, limit=MOST_MISSED)
         last, period = runs[-1], period_key(rhythm, runs[-1], zone)
+        if (name, period) in self.done:
+            return None
         late = now - last
         following = following_run(self.settings, name, rhythm, now)
 
@@ -160,36 +200,19 @@ class _Desk:
                 with_it(session)
                 skip(session, digest=name, period=period, reason=reason, now=now)
             log.warning("digest %s %s: %s", name, period, reason)
-            return []
+            self.done.add((name, period))
+            return None
         if late > MISSED_AFTER:
             log.warning("digest %s %s was missed and is caught up %s late", name, period, format_duration(late))
-        issue = compose(
-            self.database,
-            self.renderer(),
-            name,
-            period=period,
-            frequencies=None if rhythm == SCHEDULE else [rhythm],
-            now=now,
-            with_it=with_it,
-        )
-        return _told(issue)
+        frequencies = None if rhythm == SCHEDULE else (rhythm,)
+        return Wanted(digest=name, period=period, frequencies=frequencies, with_it=with_it)
 
-    def _instant(self, name: str) -> list[Issue]:
+    def _instant(self, name: str) -> Wanted | None:
         with self.database.read() as session:
             seq = highest_seq(session)
             if seq <= self.memory.considered.get(name, 0) or period_exists(session, name, instant_key(seq)):
-                return []
-        issue = compose(
-            self.database,
-            self.renderer(),
-            name,
-            period=instant_key(seq),
-            frequencies=[Frequency.INSTANT],
-            now=self.now,
-            keep_empty=False,
-        )
-        self.memory.considered[name] = seq
-        return _told(issue)
+                return None
+        return Wanted(digest=name, period=instant_key(seq), frequencies=(Frequency.INSTANT,), keep_empty=False, seq=seq)
 
 
 def _far(now: datetime) -> datetime:

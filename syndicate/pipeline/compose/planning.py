@@ -6,35 +6,57 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session
 
 from syndicate.config import Settings
 from syndicate.config.sections import Digest
+from syndicate.core.corrections import corrections
 from syndicate.core.selection import Choice, Offer, Standing, choose
 from syndicate.model import Article
 from syndicate.store.articles import above, by_ids, highest_seq, outlines, published_since
 from syndicate.store.columns import canonical_json
 from syndicate.store.freeze import Cohort, cohorts
 
-# What an edition shows, before it is read: language, ids of articles and of headlines, how many more.
-_Contents = tuple[str, tuple[int, ...], tuple[int, ...], int]
+# What an edition shows, before it is read: language, ids of articles and of headlines, how many more, corrections.
+_Contents = tuple[str, tuple[int, ...], tuple[int, ...], int, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedEdition:
-    """One edition to be: its articles and the cohorts that get it, each with the articles it leaves over."""
+    """One edition to be: its articles and the cohorts that get it, each with the articles it leaves over.
+
+    ``corrections``: articles that these readers have and that say something else now.
+    """
 
     key: str
     language: str
     articles: tuple[Article, ...]
     headlines: tuple[Article, ...] = ()
     more: int = 0
+    corrections: tuple[Article, ...] = ()
     cohorts: Sequence[tuple[Cohort, tuple[int, ...]]] = ()
 
     @property
     def recipients(self) -> int:
         return sum(cohort.subscriptions for cohort, _ in self.cohorts)
+
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        """What it shows, as the ledger keeps it."""
+        parts = (("full", self.articles), ("headline", self.headlines), ("correction", self.corrections))
+        return [{"id": each.id, "version": each.version, "role": role} for role, part in parts for each in part]
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What was chosen for its readers, as the ledger keeps it."""
+        return {
+            "articles": [article.id for article in self.articles],
+            "headlines": [article.id for article in self.headlines],
+            "corrections": [article.id for article in self.corrections],
+            "more": self.more,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +99,9 @@ def plan_issue(
     for cohort in groups:
         choice = choose(offer, cohort.standing, digest, now=now)
         if choice.wanted:
-            chosen.setdefault(_contents(choice, language_of(cohort.language)), []).append((cohort, choice.left_over))
+            given, left_over = corrections(offer, cohort.standing, choice, now=now)
+            contents = _contents(choice, language_of(cohort.language), given)
+            chosen.setdefault(contents, []).append((cohort, left_over))
         elif not choice.waits:
             passed_over.append(cohort.standing)
     editions = _editions(session, chosen)
@@ -98,13 +122,13 @@ def offer_for(session: Session, digest: Digest, standings: Sequence[Standing], *
     if any(standing.first for standing in standings):
         # Looked up by date, so that the archive of years is not read for one new subscriber.
         found += published_since(session, now - digest.lookback, digest, now=now)
-    carried = {article_id for standing in standings for article_id in standing.carry}
+    carried = {abs(article_id) for standing in standings for article_id in standing.carry}
     return Offer([*found, *outlines(session, sorted(carried))])
 
 
-def read_edition(session: Session, choice: Choice, language: str) -> PlannedEdition:
-    """Read the articles of one choice."""
-    return _editions(session, {_contents(choice, language): ()})[0]
+def read_edition(session: Session, choice: Choice, language: str, corrected: tuple[int, ...] = ()) -> PlannedEdition:
+    """Read the articles of one choice, and those of which corrections are due with it."""
+    return _editions(session, {_contents(choice, language, corrected): ()})[0]
 
 
 def make_edition(
@@ -112,31 +136,47 @@ def make_edition(
     articles: Sequence[Article],
     headlines: Sequence[Article] = (),
     more: int = 0,
+    corrected: Sequence[Article] = (),
     readers: Sequence[tuple[Cohort, tuple[int, ...]]] = (),
 ) -> PlannedEdition:
     """Make an edition of whole articles. Its key says when two are the same, with the versions of their articles."""
-    shown = [[[article.id, article.version] for article in part] for part in (articles, headlines)]
+    parts = (articles, headlines, corrected) if corrected else (articles, headlines)
+    shown = [[[article.id, article.version] for article in part] for part in parts]
     key = hashlib.sha256(canonical_json([language, *shown, more]).encode()).hexdigest()[:32]
     return PlannedEdition(
-        key=key, language=language, articles=tuple(articles), headlines=tuple(headlines), more=more, cohorts=readers
+        key=key,
+        language=language,
+        articles=tuple(articles),
+        headlines=tuple(headlines),
+        more=more,
+        corrections=tuple(corrected),
+        cohorts=readers,
     )
 
 
-def _contents(choice: Choice, language: str) -> _Contents:
+def _contents(choice: Choice, language: str, corrected: tuple[int, ...]) -> _Contents:
     return (
         language,
         tuple(outline.id for outline in choice.articles),
         tuple(outline.id for outline in choice.headlines),
         choice.more,
+        corrected,
     )
 
 
 def _editions(
     session: Session, chosen: Mapping[_Contents, Sequence[tuple[Cohort, tuple[int, ...]]]]
 ) -> list[PlannedEdition]:
-    ids = {article_id for _, full, headlines, _ in chosen for article_id in (*full, *headlines)}
+    ids = {article_id for _, full, headlines, _, corrected in chosen for article_id in (*full, *headlines, *corrected)}
     whole = by_ids(session, sorted(ids))
     return [
-        make_edition(language, [whole[each] for each in full], [whole[each] for each in headlines], more, readers)
-        for (language, full, headlines, more), readers in chosen.items()
+        make_edition(
+            language,
+            [whole[each] for each in full],
+            [whole[each] for each in headlines],
+            more,
+            [whole[each] for each in corrected],
+            readers,
+        )
+        for (language, full, headlines, more, corrected), readers in chosen.items()
     ]

@@ -11,6 +11,7 @@ from typing import Any
 from sqlmodel import Session
 
 from syndicate.core.addresses import parse_address
+from syndicate.core.corrections import corrections
 from syndicate.core.message.template import MessageTemplate
 from syndicate.core.personal import Personal, slot_values
 from syndicate.core.preflight import Finding, repeated_subject
@@ -67,17 +68,48 @@ def preview_digest(
         reader = _reader(session, email)
         subscription = subscription_to(session, reader.id, digest_name) if reader else None
         edition, reason = _edition(session, renderer, digest_name, reader, subscription, now)
-        previous = last_subject(session, digest_name)
+        # A new reader's first issue says again what the others have had; a subscriber's does not.
+        previous = last_subject(session, digest_name) if subscription and not reason else None
     finished = renderer.render(digest_name, edition, period="preview", now=now)
-    values = slot_values(
+    values = reader_values(personal, keyring, reader, subscription)
+    findings = [
+        *repeated_subject(finished.subject, previous, digest_name),
+        *try_links(web_links(finished.rendered.html, finished.rendered.nonce)),
+    ]
+    return preview_of(finished, edition, values, reason=reason, findings=findings)
+
+
+def reader_values(
+    personal: Personal,
+    keyring: Keyring,
+    reader: Subscriber | None,
+    subscription: Subscription | None,
+    issue_id: int = 0,
+) -> dict[str, str]:
+    """The values of a reader's slots; of nobody in particular without one, whose links lead nowhere."""
+    return slot_values(
         personal,
         keyring,
-        issue_id=0,
+        issue_id=issue_id,
         subscriber_id=reader.id if reader else 0,
         subscription_id=subscription.id if subscription else 0,
         email=reader.email if reader else "reader@example.org",
         name=reader.name if reader else "",
     )
+
+
+def preview_of(
+    finished: FinishedEdition,
+    edition: PlannedEdition,
+    values: dict[str, str],
+    *,
+    reason: str = "",
+    findings: Sequence[Finding] = (),
+) -> Preview:
+    """A rendered edition filled for one reader; ``reason`` says why no issue would be made.
+
+    ``findings`` come beside those of its own pre-flight.
+    """
     rendered = finished.rendered
     return Preview(
         subject=fill_markers(rendered.subject, rendered.nonce, values),
@@ -88,11 +120,7 @@ def preview_digest(
         new=not reason,
         reason=reason,
         html_size=finished.size,
-        findings=[
-            *finished.findings,
-            *repeated_subject(finished.subject, previous if not reason else None, digest_name),
-            *try_links(web_links(rendered.html, rendered.nonce)),
-        ],
+        findings=[*finished.findings, *findings],
     )
 
 
@@ -112,7 +140,13 @@ def sample_envelope(
     """
     with database.read() as session:
         edition, _ = _edition(session, renderer, digest_name, None, None, now)
-    finished: FinishedEdition = renderer.render_test(digest_name, edition, now=now)
+    return envelope_for(renderer.render_test(digest_name, edition, now=now), personal, keyring, to=to, now=now)
+
+
+def envelope_for(
+    finished: FinishedEdition, personal: Personal, keyring: Keyring, *, to: str, now: datetime
+) -> tuple[Envelope, str]:
+    """A rendered edition as a copy for an editor, and its subject: its links end nobody's subscription."""
     values = slot_values(personal, keyring, issue_id=0, subscriber_id=0, subscription_id=0, email=to, name="")
     values["message_id"] = f"test.{now:%Y%m%d%H%M%S%f}@{personal.message_domain}"
     data = MessageTemplate(finished.message).fill(values)
@@ -148,9 +182,10 @@ def _edition(
             joined_seq=subscription.joined_seq,
         )
     language = renderer.language_of((reader.language if reader else None) or "")
-    choice = choose(offer_for(session, digest, [standing], now=now), standing, digest, now=now)
+    offer = offer_for(session, digest, [standing], now=now)
+    choice = choose(offer, standing, digest, now=now)
     if choice.wanted:
-        return read_edition(session, choice, language), ""
+        return read_edition(session, choice, language, corrections(offer, standing, choice, now=now)[0]), ""
     ever = Standing(cursor=0, first=False, topics=dict.fromkeys(standing.topics, 0))
     shown = digest.model_copy(update={"min_items": 1, "overflow": "drop"})
     newest = choose(offer_for(session, digest, [ever], now=now), ever, shown, now=now)

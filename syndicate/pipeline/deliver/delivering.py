@@ -150,7 +150,7 @@ def send_due(
     def recorded(results: Sequence[Result]) -> None:
         for state, count in states_of(results).items():
             result.outcomes[state] = result.outcomes.get(state, 0) + count
-        progress(len(results))
+        progress(sum(len(result.task.rows) for result in results))
 
     def ours(session: Session) -> bool:
         if holder.alone:

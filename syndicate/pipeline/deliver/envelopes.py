@@ -7,10 +7,11 @@ import threading
 from syndicate.core.links import token_maker
 from syndicate.core.message.prepared import PreparedMessage
 from syndicate.core.message.template import MessageTemplate
-from syndicate.core.personal import Personal, return_path, web_url
+from syndicate.core.personal import JointPart, Personal, joint_values, return_path, web_url
 from syndicate.model import Envelope, Keyring
-from syndicate.store.deliveries import Task, edition_message
+from syndicate.store.deliveries import Joint, Task, edition_message
 from syndicate.store.engine import Database
+from syndicate.store.joining import joint_message
 
 # Parsed editions kept at hand; an issue in 200 editions sends them mixed.
 _KEPT = 256
@@ -22,18 +23,51 @@ class Envelopes:
     def __init__(self, database: Database, personal: Personal, keyring: Keyring) -> None:
         self._database = database
         self._personal = personal
+        self._keyring = keyring
         self._tokens = token_maker(keyring)
         self._specimen = self._tokens(0, 0, 0)
         self._editions: dict[int, tuple[PreparedMessage, bool]] = {}
+        self._joints: dict[int, MessageTemplate] = {}
         self._lock = threading.Lock()
 
     def __call__(self, task: Task) -> Envelope:
         """The finished message of one delivery. Raises AddressError when this reader's values fit into no message."""
+        if task.joint is not None:
+            return self._joint(task, task.joint)
         tokens = self._tokens(task.issue_id, task.subscriber_id, task.subscription_id)
         message, ready = self._editions.get(task.edition_id) or self._prepare(task)
         return Envelope(
             return_path(self._personal, tokens), task.email, message.fill(tokens, task.email, task.name), ready
         )
+
+    def _joint(self, task: Task, joint: Joint) -> Envelope:
+        """One mail for several deliveries; its envelope and Message-ID are those of the leading one."""
+        found = self._joints.get(joint.edition_id)
+        if found is None:
+            with self._database.read() as session:
+                found = MessageTemplate(joint_message(session, joint.edition_id))
+            with self._lock:
+                self._joints[joint.edition_id] = found
+                if len(self._joints) > _KEPT:
+                    del self._joints[next(iter(self._joints))]
+        values = joint_values(
+            self._personal,
+            self._keyring,
+            [
+                JointPart(
+                    digest=part.digest,
+                    issue_id=part.issue_id,
+                    edition_id=part.edition_id,
+                    subscription_id=part.subscription_id,
+                )
+                for part in joint.parts
+            ],
+            subscriber_id=task.subscriber_id,
+            email=task.email,
+            name=task.name,
+        )
+        tokens = self._tokens(task.issue_id, task.subscriber_id, task.subscription_id)
+        return Envelope(return_path(self._personal, tokens), task.email, found.fill(values), found.ready)
 
     def _prepare(self, task: Task) -> tuple[PreparedMessage, bool]:
         edition_id = task.edition_id

@@ -119,7 +119,7 @@ class Ledger:
     def running(self) -> set[int]:
         """The issues that run at present. Raises StoreError."""
         with self._database.read() as session:
-            return set(running_issues(session, self._issues))
+            return set(running_issues(session))
 
     def check(self) -> None:
         """Raise StoreError when nobody will answer any more."""

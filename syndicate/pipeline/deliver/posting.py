@@ -80,7 +80,7 @@ class Posting:
     def post(self, session: Session, batch: Sequence[Request], asking: Sequence[Request], now: datetime) -> Posted:
         """Write what a batch brings, and take deliveries for those who are asking. To be concluded after the commit."""
         results = batch[0].results if len(batch) == 1 else [result for request in batch for result in request.results]
-        put_back = [task.id for request in batch for task in request.put_back]
+        put_back = [row for request in batch for task in request.put_back for row in task.rows]
         taken = _Taken([], [], None)
         ours = self._still_ours(session)
         recorded = record(session, results, holder=self._holder.name, now=now)
@@ -90,7 +90,7 @@ class Posting:
         self._tell_dealer(session, batch, results, now)
         if asking and ours and not lost:
             taken = self._take(session, asking, now)
-        fresh = {task.issue_id for task in taken.tasks} - self._started
+        fresh = {issue_id for task in taken.tasks for issue_id in task.issues} - self._started
         if fresh:
             mark_started(session, fresh, now)
         if time.monotonic() - self._touched > TOUCH_EVERY:
@@ -133,7 +133,7 @@ class Posting:
             session, holder=holder, now=now, limit=len(turns), issues=self._issues, limits=limits, span=self._span
         )
         self._dealer.spend(session, turns[: len(tasks)], now)
-        next_at = next_turn(session, self._issues) if len(tasks) < len(turns) else None
+        next_at = next_turn(session, self._issues, span=self._span) if len(tasks) < len(turns) else None
         return _Taken(turns, tasks, next_at)
 
     def _hand_out(self, asking: Sequence[Request], taken: _Taken, now: datetime) -> None:

@@ -52,8 +52,8 @@ def in_doubt(task: Task, relay: str, error: BaseException) -> Result:
 
 
 def states_of(results: Sequence[Result]) -> dict[DeliveryState, int]:
-    """How many results ended in each state."""
+    """How many deliveries ended in each state."""
     found: dict[DeliveryState, int] = {}
     for result in results:
-        found[result.state] = found.get(result.state, 0) + 1
+        found[result.state] = found.get(result.state, 0) + len(result.task.rows)
     return found

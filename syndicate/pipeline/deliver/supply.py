@@ -80,13 +80,13 @@ class Supply:
 
     def issues(self) -> set[int]:
         """The issues of what waits."""
-        return {task.issue_id for task in list(self._waiting)}
+        return {issue_id for task in list(self._waiting) for issue_id in task.issues}
 
     def take_back(self, issues: Container[int] | None = None) -> list[Task]:
         """Take what waits (of these issues, if given), so that the caller releases its marks."""
         taken: list[Task] = []
         for task in list(self._waiting):
-            if issues is None or task.issue_id in issues:
+            if issues is None or any(issue_id in issues for issue_id in task.issues):
                 with suppress(ValueError):  # begun, or taken back by another thread just now
                     self._waiting.remove(task)
                     taken.append(task)

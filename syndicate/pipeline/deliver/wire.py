@@ -78,7 +78,7 @@ class Wire:
     def issues(self) -> set[int]:
         """The issues of what is marked and not begun. May be called by another thread."""
         ahead = [line.ahead for line in self._lines]
-        return self.supply.issues() | {made.task.issue_id for made in ahead if made is not None}
+        return self.supply.issues() | {issue_id for made in ahead if made is not None for issue_id in made.task.issues}
 
     def run(self) -> None:
         """Send until nothing is due for this relay or all is over. Raises what failed beside the relay."""
@@ -160,7 +160,7 @@ class Wire:
             if line.connection is not None:
                 self._release(line)
             return False
-        if made.task.issue_id in self.halted:
+        if self.halted and not self.halted.isdisjoint(made.task.issues):
             self.supply.put_back(made.task)
             return False
         if line.connection is None or not line.connection.usable:

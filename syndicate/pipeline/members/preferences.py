@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlmodel import Session
+
 from syndicate.config import Settings
 from syndicate.core.addresses import clean_name, mask
 from syndicate.core.choices import parse_frequency, parse_language, parse_timezone, parse_topics
-from syndicate.core.links import Purpose, verify
+from syndicate.core.links import Purpose, verify, verify_unsubscribe
 from syndicate.core.topics import changed_topics, chosen_topics
 from syndicate.errors import TransitionError, UnknownNameError
 from syndicate.model import Keyring, Subscriber, Subscription, SubscriptionState
@@ -51,11 +53,26 @@ def show(database: Database, keyring: Keyring, purpose: Purpose, token: str, *, 
     """The subscription of a link; None when its subscriber was erased. Raises TokenError."""
     payload = verify(keyring, purpose, token, now)
     with database.read() as session:
-        subscription = subscribers.subscription_by_id(session, payload.subscription_id)
-        subscriber = None if subscription is None else subscribers.subscriber_by_id(session, subscription.subscriber_id)
-        if subscription is None or subscriber is None:
-            return None
-        return _shown(subscription, subscriber, undoable=may_undo(session, subscription, now))
+        return _show(session, payload.subscription_id, now)
+
+
+def show_all(database: Database, keyring: Keyring, token: str, *, now: datetime) -> list[Shown]:
+    """The subscriptions that an unsubscribe link stands for; not those whose subscriber was erased. Raises TokenError.
+
+    One, or those of a joint mail in its order.
+    """
+    ids = verify_unsubscribe(keyring, token, now)
+    with database.read() as session:
+        found = [_show(session, number, now) for number in ids]
+    return [shown for shown in found if shown is not None]
+
+
+def _show(session: Session, subscription_id: int, now: datetime) -> Shown | None:
+    subscription = subscribers.subscription_by_id(session, subscription_id)
+    subscriber = None if subscription is None else subscribers.subscriber_by_id(session, subscription.subscriber_id)
+    if subscription is None or subscriber is None:
+        return None
+    return _shown(subscription, subscriber, undoable=may_undo(session, subscription, now))
 
 
 def change_preferences(

@@ -14,8 +14,8 @@ from sqlmodel import Session
 
 from syndicate.core.addresses import parse_address
 from syndicate.core.consent import UNDO_WITHIN, Event, moved
-from syndicate.core.links import Purpose, verify, verify_from_mail
-from syndicate.errors import StoreBusyError, TransitionError, UnknownNameError
+from syndicate.core.links import Purpose, verify_from_mail, verify_unsubscribe
+from syndicate.errors import StoreBusyError, TokenError, TransitionError, UnknownNameError
 from syndicate.model import Keyring, Subscription, SubscriptionState
 from syndicate.store import confirmations, subscribers
 from syndicate.store.engine import Database
@@ -30,18 +30,27 @@ class Ended:
     changed: bool
 
 
-def unsubscribe(database: Database, keyring: Keyring, token: str, *, now: datetime, via: str = "page") -> Ended:
-    """End the subscription of an unsubscribe link, at once. Raises TokenError; an erased subscriber is no error."""
-    payload = verify(keyring, Purpose.UNSUBSCRIBE, token, now)
+def unsubscribe(database: Database, keyring: Keyring, token: str, *, now: datetime, via: str = "page") -> list[Ended]:
+    """End what an unsubscribe link stands for, at once: one subscription, or all of a joint mail in its order.
+
+    Raises TokenError; an erased subscriber is no error.
+    """
+    ids = verify_unsubscribe(keyring, token, now)
     with database.write() as session:
-        return _end(session, payload.subscription_id, Event.UNSUBSCRIBE, via, now)
+        return [_end(session, number, Event.UNSUBSCRIBE, via, now) for number in ids]
 
 
-def unsubscribe_by_mail(database: Database, keyring: Keyring, token: str, *, now: datetime) -> Ended:
-    """End the subscription that a mail to the unsubscribe mailbox names in its local part. Raises TokenError."""
-    payload = verify_from_mail(keyring, Purpose.UNSUBSCRIBE, token, now)
+def unsubscribe_by_mail(database: Database, keyring: Keyring, token: str, *, now: datetime) -> list[Ended]:
+    """End the subscriptions that a mail to the unsubscribe mailbox names. Raises TokenError.
+
+    One stands in the local part of the address; for all of a joint mail the token of its link stands in the subject.
+    """
+    try:
+        ids = verify_from_mail(keyring, Purpose.UNSUBSCRIBE, token, now).ids
+    except TokenError:
+        ids = verify_unsubscribe(keyring, token, now)
     with database.write() as session:
-        return _end(session, payload.subscription_id, Event.UNSUBSCRIBE, "mail", now)
+        return [_end(session, number, Event.UNSUBSCRIBE, "mail", now) for number in ids]
 
 
 def unsubscribe_address(
@@ -77,25 +86,33 @@ def may_undo(session: Session, subscription: Subscription, now: datetime) -> boo
     return hashed is not None and not is_suppressed(session, *hashed)
 
 
-def undo(database: Database, keyring: Keyring, token: str, *, now: datetime, via: str = "page") -> Subscription:
-    """Take an unsubscription back, as if it had not happened. Twice changes nothing.
+def undo(database: Database, keyring: Keyring, token: str, *, now: datetime, via: str = "page") -> list[Subscription]:
+    """Take back what an unsubscribe link did last, as if it had not happened. Twice changes nothing.
 
-    Raises TokenError, UnknownNameError (erased since), TransitionError (too late, or not the reader who left).
+    Of a joint mail's link that is all that ended together: what the reader had left before stays so. Raises TokenError,
+    UnknownNameError (erased since), TransitionError (too late, or not the reader who left).
     """
-    payload = verify(keyring, Purpose.UNSUBSCRIBE, token, now)
+    ids = verify_unsubscribe(keyring, token, now)
     with database.write() as session:
-        before = subscribers.subscription_by_id(session, payload.subscription_id)
-        if before is None:
+        found = [subscribers.subscription_by_id(session, number) for number in ids]
+        there = [subscription for subscription in found if subscription is not None]
+        if not there:
             raise UnknownNameError("this subscription does not exist any more")
-        if before.state is SubscriptionState.CONFIRMED:
-            return before
-        if not may_undo(session, before, now):
+        left = [each for each in there if each.state is not SubscriptionState.CONFIRMED]
+        last = max((each.unsubscribed_at for each in left if each.unsubscribed_at), default=None)
+        together = [each for each in left if each.unsubscribed_at == last and may_undo(session, each, now)]
+        if left and not together:
             raise TransitionError("this can no longer be undone; please subscribe again")
-        after = moved(before, Event.UNDO, now)
-        if not subscribers.move_subscription(session, before, after):
-            raise StoreBusyError("the subscription was changed at the same time; try again")
-        subscribers.record_event(session, before.id, Event.UNDO, via=via, now=now, detail={})
-        return after
+        taken_back = {each.id: _take_back(session, each, via, now) for each in together}
+        return [taken_back.get(each.id, each) for each in there]
+
+
+def _take_back(session: Session, before: Subscription, via: str, now: datetime) -> Subscription:
+    after = moved(before, Event.UNDO, now)
+    if not subscribers.move_subscription(session, before, after):
+        raise StoreBusyError("the subscription was changed at the same time; try again")
+    subscribers.record_event(session, before.id, Event.UNDO, via=via, now=now, detail={})
+    return after
 
 
 def _end(session: Session, subscription_id: int, event: Event, via: str, now: datetime) -> Ended:

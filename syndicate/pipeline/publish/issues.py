@@ -19,15 +19,19 @@ from syndicate.model import ArticleKind
 from syndicate.pipeline.publish.wanted import PublicFeed, address
 from syndicate.store.articles import by_ids
 from syndicate.store.engine import Database
-from syndicate.store.public_issues import PublicIssue, first_told, public_issue_ids, public_issues
+from syndicate.store.public_issues import PublicIssue, editions_mark, first_told, public_issue_ids, public_issues
 
 AUTHORITY = "issues_authority"
 
 
 def with_issues(session: Session, wanted: PublicFeed) -> PublicFeed:
-    """The feed with a hash that changes when an issue comes or goes: so far one of its settings, so to speak."""
+    """The feed with a hash that changes when an issue comes or goes, or loses a withdrawn article.
+
+    So far it is one of its settings, so to speak.
+    """
     ids = public_issue_ids(session, wanted.digest or "", wanted.feed.max_items)
-    said = f"{wanted.settings_hash} {' '.join(map(str, ids))}"
+    replaced = editions_mark(session, ids)
+    said = f"{wanted.settings_hash} {' '.join(map(str, ids))}{f' -{replaced}' if replaced else ''}"
     return replace(wanted, settings_hash=sha256(said.encode()).hexdigest())
 
 

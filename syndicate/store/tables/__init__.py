@@ -12,7 +12,15 @@ from syndicate.store.tables.articles import (
 )
 from syndicate.store.tables.attempts import AttemptRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
-from syndicate.store.tables.ledger import BatchRow, CohortRow, DeliveryRow, EditionRow, IssueRow
+from syndicate.store.tables.ledger import (
+    BatchRow,
+    CohortRow,
+    DeliveryRow,
+    EditionRow,
+    IssueEventRow,
+    IssueRow,
+    JointEditionRow,
+)
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
     ConfirmationRow,
@@ -54,7 +62,9 @@ __all__ = [
     "HubPingRow",
     "HubRequestRow",
     "HubSubscriptionRow",
+    "IssueEventRow",
     "IssueRow",
+    "JointEditionRow",
     "LimitRow",
     "MetaRow",
     "RelaySeatRow",

@@ -69,6 +69,12 @@ class ArticleRow(SQLModel, table=True):
             sqlite_where=text("expires_at IS NOT NULL"),
             postgresql_where=text("expires_at IS NOT NULL"),
         ),
+        Index(
+            "ix_articles_corrected",
+            "id",
+            sqlite_where=text("material_version > 1"),
+            postgresql_where=text("material_version > 1"),
+        ),
         NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -78,6 +84,8 @@ class ArticleRow(SQLModel, table=True):
     seq: int | None = None
     revision: int
     version: int = Field(default=1)
+    # The last version that says something else than the one before: what corrections in digests go by.
+    material_version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     content_hash: str
     title: str
     url: str | None = None

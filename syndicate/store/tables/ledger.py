@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, false, text, true
 from sqlmodel import Field, SQLModel
 
 from syndicate.model import DeliveryState, IssueState
 from syndicate.store.columns import CanonicalJson, one_of
 from syndicate.store.tables.fields import BIG_ID, NEVER_REUSED, json_field, reference, time_field
+
+#: The deliveries that wait for one mail with others: what the index of them holds.
+JOINED = "joined_to IS NOT NULL AND state IN ('queued', 'deferred')"
 
 
 class IssueRow(SQLModel, table=True):
@@ -34,10 +37,21 @@ class IssueRow(SQLModel, table=True):
     started_at: datetime | None = time_field(optional=True)
     finished_at: datetime | None = time_field(optional=True)
     final_counts: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))
+    edits: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))  # ``core.editing.Edits``
+    deadline_at: datetime | None = time_field(optional=True)  # a draft's: what happens then if nobody approves
+    deadline_action: str | None = None
+    # A draft that did not go: its articles were given back to its readers.
+    given_back: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    # Where links led and which key signed them when it was frozen, so that its bytes can be made again.
+    made_with: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))
 
 
 class EditionRow(SQLModel, table=True):
-    """One rendering of an issue. ``message`` holds finished MIME bytes with slots; None once pruned."""
+    """One rendering of an issue. ``message`` holds finished MIME bytes with slots; None once pruned.
+
+    ``articles`` is what it shows, ``plan`` what was chosen for its readers before an editor or a withdrawal changed it.
+    One that is not ``current`` was replaced (by ``replaced_by``, or by nothing) and kept for those who got it.
+    """
 
     __tablename__ = "editions"
     __table_args__ = (UniqueConstraint("issue_id", "key", name="uq_editions_issue_key"),)
@@ -46,10 +60,45 @@ class EditionRow(SQLModel, table=True):
     key: str
     language: str
     subject: str
-    articles: Any = json_field("[]")  # [{"id", "version", "role"}], role "full" or "headline"
+    articles: Any = json_field("[]")  # [{"id", "version", "role"}], role "full", "headline" or "correction"
     message: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     recipients: int = 0
     composed_at: datetime = time_field()
+    plan: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))
+    current: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
+    replaced_by: int | None = None
+    pruned_at: datetime | None = time_field(optional=True)
+
+
+class JointEditionRow(SQLModel, table=True):
+    """One rendering of several issues, for readers who get them in one mail; ``issue_id`` is that of the leading one.
+
+    ``parts`` are the ids of the editions it is made of, in its order, as ``12+40``. Decision 30.
+    """
+
+    __tablename__ = "joint_editions"
+    __table_args__ = (UniqueConstraint("parts", name="uq_joint_editions_parts"), NEVER_REUSED)
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int = reference("issues.id", index=True)
+    parts: str
+    language: str
+    subject: str
+    message: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    recipients: int = 0
+    composed_at: datetime = time_field()
+    pruned_at: datetime | None = time_field(optional=True)
+
+
+class IssueEventRow(SQLModel, table=True):
+    """What was done to an issue beside sending it: edited, approved, cancelled …; ``by`` whom, if that is known."""
+
+    __tablename__ = "issue_events"
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int = reference("issues.id", index=True)
+    at: datetime = time_field()
+    event: str
+    by: str | None = None
+    detail: Any = json_field()
 
 
 class CohortRow(SQLModel, table=True):
@@ -109,6 +158,7 @@ class DeliveryRow(SQLModel, table=True):
             sqlite_where=text("state = 'in_doubt' AND NOT resolved"),
             postgresql_where=text("state = 'in_doubt' AND NOT resolved"),
         ),
+        Index("ix_deliveries_joined", "joined_to", sqlite_where=text(JOINED), postgresql_where=text(JOINED)),
         NEVER_REUSED,
     )
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
@@ -130,6 +180,10 @@ class DeliveryRow(SQLModel, table=True):
     reply_code: int | None = None
     reply: str | None = None
     resolved: bool = False
+    # One mail with others: the id of the delivery that leads them, its own if it is that one; and what they all carry.
+    # No foreign keys, as of the cohort.
+    joined_to: int | None = Field(default=None, sa_column=Column(BIG_ID, nullable=True))
+    joint_edition_id: int | None = None
 
 
 class BatchRow(SQLModel, table=True):

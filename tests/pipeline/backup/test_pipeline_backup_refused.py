@@ -58,7 +58,7 @@ def test_a_filled_database_is_refused(database: Database, new_keys: Path, made: 
     load(database, head_revision())
     before = contents(database)
     with pytest.raises(
-        BackupError, match=r"already holds 3 subscribers, 3 articles, 3 issues, 2 suppressions; nothing"
+        BackupError, match=r"already holds 3 subscribers, 3 articles, 4 issues, 2 suppressions; nothing"
     ):
         restore(database, new_keys, made)
     assert contents(database) == before
