@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import permutations
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -10,7 +11,7 @@ from pydantic import Field, field_validator
 from syndicate.config.crontab import crontab_line
 from syndicate.config.durations import Duration, Interval, Size
 from syndicate.config.section import Section, Whole, later
-from syndicate.config.values import not_yet, sender, web_address, zone_name
+from syndicate.config.values import language_tag, not_yet, sender, web_address, zone_name
 from syndicate.model import FeedFormat, Frequency
 
 PER = Literal["category", "author", "tag", "source", "language"]
@@ -126,6 +127,12 @@ class Digest(Selection):
     overflow: Literal["headlines", "carry", "drop"] = Field(
         default="headlines", description="What happens to more: listed by title, kept for next time, left out"
     )
+    order: Literal["newest", "oldest", "popularity", "title"] = Field(
+        default="newest", description="Order of articles, after pinned ones and what was kept from the issue before"
+    )
+    sections: tuple[str, ...] = Field(
+        default=(), description="Categories whose sections come first, in this order; the others follow"
+    )
     catch_up: bool = Field(default=True, description="A run missed while the service was down is made up for, once")
     approval: Literal["none", "hold"] = Field(
         default="none", description='"none": issues leave by themselves; "hold": each waits as a draft for its approval'
@@ -138,6 +145,10 @@ class Digest(Selection):
     )
     optin: Literal["double", "single"] = Field(default="double", description="Confirm by mail, or believe the form")
     topics: tuple[str, ...] = Field(default=(), description="Categories or tags that readers may choose from")
+    language_choice: tuple[str, ...] = Field(
+        default=(),
+        description="Languages that readers choose between: each gets articles in theirs, and in none of these",
+    )
     corrections: Literal["note", "none"] = Field(
         default="note", description="Tell those who got an article when it says something else now; or never"
     )
@@ -166,6 +177,22 @@ class Digest(Selection):
         if any(topic in {"", "*"} for topic in value):
             raise ValueError('expected the names of categories or tags; "*" and the empty text are none')
         return value
+
+    @field_validator("sections")
+    @classmethod
+    def _sections(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len({section.casefold() for section in value}) < len(value) or "" in value:
+            raise ValueError("expected the names of categories, each once (upper and lower case count as the same)")
+        return value
+
+    @field_validator("language_choice")
+    @classmethod
+    def _language_choice(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        tags = [language_tag(entry) for entry in value]
+        lower = [f"{tag}-".lower() for tag in tags]
+        if len(tags) == 1 or any(one.startswith(other) for one, other in permutations(lower, 2)):
+            raise ValueError('expected two or more languages, none of them a part of another (as "en-GB" is of "en")')
+        return tuple(tags)
 
     @field_validator("timezone")
     @classmethod

@@ -35,6 +35,13 @@ def zone_name(value: str) -> str:
     return value
 
 
+def language_tag(value: str) -> str:
+    """Check a language tag (BCP 47), roughly."""
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", value):
+        raise ValueError('expected language tags such as "en" or "pt-BR"')
+    return value
+
+
 def web_address(value: str) -> str:
     """Check an absolute http(s) address without a user name; the empty text stands for none."""
     if value:

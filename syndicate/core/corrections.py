@@ -33,7 +33,7 @@ def corrections(
     holds, that the reader has still to get, or that may not be shown any more, is owed no longer.
     """
     if not choice.wanted:
-        return (), choice.left_over
+        return (), with_owed(choice.left_over, owed(standing.carry))
     there = {outline.id for outline in (*choice.articles, *choice.headlines)} | set(choice.left_over)
     found = [
         outline for outline in offer.find(owed(standing.carry)) if outline.id not in there and readable(outline, now)

@@ -31,6 +31,7 @@ class Fate(StrEnum):
     TOO_OLD = "too_old"
     OTHER_TOPIC = "other_topic"
     TOPIC_LATER = "topic_later"
+    OTHER_LANGUAGE = "other_language"
     CARRIED = "carried"
     BEYOND = "beyond_max_items"
     UNKNOWN = "unknown"
@@ -51,6 +52,7 @@ WORDS: Mapping[Fate, str] = {
     Fate.TOO_OLD: "not in it: it was older than lookback when this reader joined",
     Fate.OTHER_TOPIC: "not in it: it is of no topic that this reader had chosen",
     Fate.TOPIC_LATER: "not in it: the reader added its topic after it was published",
+    Fate.OTHER_LANGUAGE: "not in it: it is in another of the digest's languages than this reader's (language_choice)",
     Fate.CARRIED: "not in it: it came after max_items and was kept for the next issue",
     Fate.BEYOND: "not in it: it came after max_items",
     Fate.UNKNOWN: "not in it, though it should have been: it, or the digest's settings, changed since",
@@ -88,6 +90,8 @@ def obstacle(outline: Outline, standing: Standing, *, look_back_to: datetime, no
         return Fate.CONSIDERED
     if standing.first and outline.seq <= standing.joined_seq and outline.published_at < look_back_to:
         return Fate.TOO_OLD
+    if not standing.reads.takes(outline.language):
+        return Fate.OTHER_LANGUAGE
     starts = [since for topic, since in standing.topics.items() if topic == EVERYTHING or topic in outline.topics]
     if not starts:
         return Fate.OTHER_TOPIC

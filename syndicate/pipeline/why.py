@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlmodel import Session
@@ -18,6 +18,7 @@ from syndicate.core.addresses import Address, hash_address, parse_address
 from syndicate.core.candidacy import Absence, Occurrence, Run, absence, absence_line
 from syndicate.core.fate import WORDS, Fate, Frozen, fate, obstacle
 from syndicate.core.happenings import DeliveryFacts, Happening, got_it, happenings, outcome_line
+from syndicate.core.reads import Reads, reads
 from syndicate.core.selection import Standing
 from syndicate.core.topics import chosen_topics
 from syndicate.model import Article, DeliveryState, IssueState, Keyring, Subscriber, Subscription
@@ -204,6 +205,7 @@ class _Teller:
             topics=subscription.topics,
             carry=self._left_over(before[0]) if before else (),
             joined_seq=0 if before else subscription.joined_seq,
+            reads=self._reads(digest, self.subscriber.language or ""),
         )
         look_back_to = issue.composed_at - digest.lookback
         new = evidence.outlines_between(self.session, standing.cursor, issue.max_seq, digest)
@@ -245,7 +247,7 @@ class _Teller:
         digest = self._digest(issue.digest)
         (outline,) = outlines(self.session, [self.article.id])
         frozen = Frozen(
-            standing=cohort.standing,
+            standing=replace(cohort.standing, reads=self._reads(digest, cohort.language)),
             left_over=cohort.left_over,
             articles=shown,
             max_seq=issue.max_seq,
@@ -261,6 +263,9 @@ class _Teller:
         """The earlier issue of this digest in which the reader had the article."""
         assert self.article is not None  # noqa: S101 - asked by _fate alone
         return evidence.issue_with(self.session, self.subscriber.id, issue, self.article.id)
+
+    def _reads(self, digest: Digest, own: str) -> Reads:
+        return reads(digest.language_choice, own, self.settings.site.language)
 
     def _digest(self, name: str) -> Digest:
         return self.settings.digest.get(name) or Digest()

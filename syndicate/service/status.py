@@ -30,6 +30,7 @@ from syndicate.store.overview import (
     undecided,
     unserved,
 )
+from syndicate.store.senders import SenderStatus, WorkerStatus, sender_statuses, worker_statuses
 from syndicate.store.websub import PingTrouble, ping_troubles
 
 READERS_SHOWN = timedelta(days=7)  # of feeds, by day
@@ -51,6 +52,8 @@ class Status:
     unserved: list[Unserved]
     in_doubt: dict[int, int]
     limits: list[LimitStatus]
+    senders: list[SenderStatus]
+    workers: list[WorkerStatus]
     hub: list[TopicSubscribers]
     hub_troubles: list[PingTrouble]
     following: list[FollowStatus]
@@ -88,6 +91,8 @@ def read_status(services: Services) -> Status:
             unserved=unserved(session, settings.digest),
             in_doubt=undecided(session),
             limits=limit_statuses(session, settings, now),
+            senders=sender_statuses(session, now),
+            workers=worker_statuses(session),
             hub=topic_subscribers(session, now),
             hub_troubles=ping_troubles(session),
             following=follow_statuses(session),

@@ -49,14 +49,24 @@ def newest(session: Session, selection: Selection, *, limit: int, now: datetime)
     return [found[id_] for id_ in ids]
 
 
-def above(session: Session, seq: int, selection: Selection, *, now: datetime) -> list[Outline]:
-    """Outline the published articles of a selection whose number is higher than ``seq``, in no particular order."""
-    return _outlines(session, numbered_above(seq, selection, now=now))
+def above(
+    session: Session, seq: int, selection: Selection, *, now: datetime, away_since: datetime | None = None
+) -> list[Outline]:
+    """Outline the published articles of a selection whose number is higher than ``seq``, in no particular order.
+
+    With ``away_since`` those withdrawn after it, too.
+    """
+    return _outlines(session, numbered_above(seq, selection, now=now, away_since=away_since))
 
 
-def published_since(session: Session, since: datetime, selection: Selection, *, now: datetime) -> list[Outline]:
-    """Outline the published articles of a selection that are not dated before a time, in no particular order."""
-    return _outlines(session, dated_from(since, selection, now=now))
+def published_since(
+    session: Session, since: datetime, selection: Selection, *, now: datetime, away_since: datetime | None = None
+) -> list[Outline]:
+    """Outline the published articles of a selection that are not dated before a time, in no particular order.
+
+    With ``away_since`` those withdrawn after it, too.
+    """
+    return _outlines(session, dated_from(since, selection, now=now, away_since=away_since))
 
 
 def outlines(session: Session, ids: Iterable[int]) -> list[Outline]:
@@ -134,18 +144,20 @@ def take_numbers(session: Session, name: str, count: int) -> range:
     return range(last - count + 1, last + 1)
 
 
-def numbered_above(seq: int, selection: Selection, *, now: datetime) -> Select[Any]:
+def numbered_above(seq: int, selection: Selection, *, now: datetime, away_since: datetime | None = None) -> Select[Any]:
     """Build the statement behind ``above``: a walk along the numbers. Public so that tests can EXPLAIN it."""
-    return _outline().where(articles.c.seq > seq, *published(now), *matching(selection))
+    return _outline().where(articles.c.seq > seq, *_at_hand(now, away_since), *matching(selection))
 
 
-def dated_from(since: datetime, selection: Selection, *, now: datetime) -> Select[Any]:
+def dated_from(
+    since: datetime, selection: Selection, *, now: datetime, away_since: datetime | None = None
+) -> Select[Any]:
     """Build the statement behind ``published_since``: a walk along the dates. Public so that tests can EXPLAIN it.
 
     With a condition on the number too, or an order by it, SQLite walks along the numbers through the whole archive:
     0.37 s for 30,000 articles of which 50 are of the last week.
     """
-    return _outline().where(articles.c.published_at >= since, *published(now), *matching(selection))
+    return _outline().where(articles.c.published_at >= since, *_at_hand(now, away_since), *matching(selection))
 
 
 class Term(NamedTuple):
@@ -248,6 +260,9 @@ def _outline() -> Select[Any]:
         table.published_at,
         table.category,
         table.tags,
+        table.language,
+        table.title,
+        table.popularity,
         table.pinned,
         table.expires_at,
         table.withdrawn_at,
@@ -262,6 +277,10 @@ def _outlines(session: Session, query: Select[Any]) -> list[Outline]:
             version=row.version,
             published_at=row.published_at,
             topics=article_topics(row.category, row.tags),
+            category=(row.category or "").casefold(),
+            language=row.language or "",
+            title=row.title,
+            popularity=row.popularity,
             pinned=row.pinned,
             expires_at=row.expires_at,
             withdrawn_at=row.withdrawn_at,
@@ -276,9 +295,14 @@ def _counter(session: Session, name: str) -> int:
 
 def published(now: datetime) -> list[ColumnElement[bool]]:
     """The conditions of what readers may see at ``now``."""
+    return _at_hand(now, None)
+
+
+def _at_hand(now: datetime, away_since: datetime | None) -> list[ColumnElement[bool]]:
+    there = articles.c.withdrawn_at.is_(None)
     return [
         articles.c.seq.is_not(None),
-        articles.c.withdrawn_at.is_(None),
+        there if away_since is None else or_(there, articles.c.withdrawn_at > away_since),
         or_(articles.c.expires_at.is_(None), articles.c.expires_at > now),
     ]
 

@@ -22,6 +22,7 @@ from syndicate.store.batches import slice_issue
 from syndicate.store.issue_events import note_event
 from syndicate.store.issues import change_state
 from syndicate.store.jobs import call_workers
+from syndicate.store.owing import owe_withdrawn, shown_for_the_first_time
 from syndicate.store.reopening import lock_issue
 from syndicate.store.tables import CohortRow, DeliveryRow, EditionRow, IssueRow, SubscriptionRow
 
@@ -137,9 +138,15 @@ def rewrite(session: Session, made: Made, edits: Edits, editions: Sequence[Rewri
 def let_go(session: Session, issue_id: int, now: datetime) -> None:
     """Let a draft run: what is due of it may leave. Readers of whose edition nothing is left get nothing.
 
-    Raises TransitionError unless it is a draft.
+    What was chosen for them and withdrawn meanwhile is owed to them, should it come back. Raises TransitionError unless
+    it is a draft.
     """
     change_state(session, issue_id, expected=[IssueState.DRAFT], to=IssueState.RUNNING, now=now)
+    made = read_made(session, issue_id)
+    for edition in made.editions:
+        missing = {*edition.plan["articles"], *edition.plan["headlines"]} - shown_for_the_first_time(edition.articles)
+        open_rows = col(DeliveryRow.state).in_(_OPEN)
+        owe_withdrawn(session, edition.id, missing - set(made.edits.dropped), open_rows)
     empty = select(col(EditionRow.id)).where(col(EditionRow.issue_id) == issue_id, col(EditionRow.message).is_(None))
     session.execute(
         update(DeliveryRow)

@@ -171,33 +171,47 @@ def freeze(
 
 
 def pass_over(
-    session: Session, digest: str, frequencies: Iterable[str] | None, standings: Iterable[Standing], max_seq: int
+    session: Session,
+    digest: str,
+    frequencies: Iterable[str] | None,
+    passed: Iterable[tuple[Cohort, tuple[int, ...]]],
+    max_seq: int,
+    *,
+    by_language: bool = False,
 ) -> int:
-    """Move the cursors of confirmed subscriptions for which nothing was there; what they carry stays. Returns how many.
+    """Move the cursors of confirmed subscriptions for which nothing was there; each cohort comes with its new carry.
 
     Otherwise a single reader of a quiet topic would make every later run read all articles since. With the cursor at
-    ``max_seq`` there is nothing left that ``first`` could bound.
+    ``max_seq`` there is nothing left that ``first`` could bound. ``by_language``: what is passed over depends on the
+    readers' languages, too. Returns how many were moved.
     """
-    rows = [
-        (standing.cursor, standing.joined_seq, canonical_json(dict(standing.topics)), canonical_json(standing.carry))
-        for standing in standings
-        if standing.cursor < max_seq
-    ]
-    if not rows:
-        return 0
     table = SubscriptionRow.__table__.c  # type: ignore[attr-defined]
-    result: Any = session.execute(
-        update(SubscriptionRow)
-        .where(
-            *_confirmed(digest, frequencies),
-            col(SubscriptionRow.cursor) < max_seq,
-            # ``first`` need not be compared: with joined_seq 0 it bounds nothing, and with another it is true.
-            rows_among(session, (table.cursor, table.joined_seq, table.topics, table.carry), rows),
+    columns: list[Any] = [table.cursor, table.joined_seq, table.topics, table.carry]
+    if by_language:
+        language = select(func.coalesce(col(SubscriberRow.language), ""))
+        columns.append(language.where(col(SubscriberRow.id) == table.subscriber_id).scalar_subquery())
+    groups: dict[tuple[int, ...], dict[tuple[int | str, ...], None]] = {}
+    for cohort, carry in passed:
+        standing = cohort.standing
+        if standing.cursor < max_seq or carry != standing.carry:
+            texts = canonical_json(dict(standing.topics)), canonical_json(standing.carry)
+            row: tuple[int | str, ...] = (standing.cursor, standing.joined_seq, *texts)
+            groups.setdefault(carry, {})[(*row, cohort.language) if by_language else row] = None
+    moved = 0
+    # No group finds what one before it moved: a carry that was made anew would be made the same again.
+    for carry, rows in groups.items():
+        result: Any = session.execute(
+            update(SubscriptionRow)
+            .where(
+                *_confirmed(digest, frequencies),
+                # ``first`` need not be compared: with joined_seq 0 it bounds nothing, and with another it is true.
+                rows_among(session, columns, list(rows)),
+            )
+            .values(cursor=max_seq, first=False, joined_seq=0, carry=list(carry))
+            .execution_options(synchronize_session=False)
         )
-        .values(cursor=max_seq, first=False, joined_seq=0)
-        .execution_options(synchronize_session=False)
-    )
-    return int(result.rowcount)
+        moved += int(result.rowcount)
+    return moved
 
 
 def hold_readers(session: Session) -> None:

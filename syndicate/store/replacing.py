@@ -15,7 +15,7 @@ from sqlalchemy import and_, func, select, update
 from sqlmodel import Session, col
 
 from syndicate.model import DeliveryState, IssueState
-from syndicate.store.articles import articles, chunks
+from syndicate.store.owing import owe_withdrawn, shown_for_the_first_time
 from syndicate.store.tables import DeliveryRow, EditionRow, IssueRow
 
 _UNDER_WAY = (
@@ -64,15 +64,6 @@ def under_way(session: Session) -> list[Touched]:
         )
         for row in session.execute(query)
     ]
-
-
-def withdrawn_among(session: Session, ids: Iterable[int]) -> set[int]:
-    """Those of these articles that are withdrawn."""
-    found: set[int] = set()
-    for chunk in chunks(sorted(ids)):
-        query = select(articles.c.id).where(articles.c.id.in_(chunk), articles.c.withdrawn_at.is_not(None))
-        found.update(session.connection().execute(query).scalars())
-    return found
 
 
 def replace_edition(
@@ -134,8 +125,10 @@ def end_edition(session: Session, old_id: int) -> bool:
 def move_rows(session: Session, old_id: int, new_id: int | None, *, reason: str, now: datetime) -> int:
     """Give the rows of an edition that were never attempted another one; without one, cancel them with the reason.
 
-    What is on the wire, deferred or in doubt keeps its own. Returns how many rows that changed.
+    What is on the wire, deferred or in doubt keeps its own. The withdrawn articles that their readers do not get now
+    are owed to them, should they come back. Returns how many rows that changed.
     """
+    owe_withdrawn(session, old_id, _shown(session, old_id) - _shown(session, new_id), *_never_attempted(old_id))
     values: dict[str, Any] = {"edition_id": new_id}
     if new_id is None:
         values = {"state": DeliveryState.CANCELLED.value, "reason": reason, "finished_at": now}
@@ -187,6 +180,11 @@ def _never_attempted(edition_id: int) -> tuple[Any, ...]:
         col(DeliveryRow.state) == DeliveryState.QUEUED.value,
         col(DeliveryRow.attempts) == 0,
     )
+
+
+def _shown(session: Session, edition_id: int | None) -> set[int]:
+    query = select(col(EditionRow.articles)).where(col(EditionRow.id) == edition_id)
+    return shown_for_the_first_time(session.execute(query).scalar_one_or_none() or ())
 
 
 def _supersede(session: Session, edition_id: int) -> bool:

@@ -117,7 +117,7 @@ def key_list(session: Session, values: Sequence[str | int]) -> Any:
 
 
 def rows_among(
-    session: Session, where: Sequence[Column[Any]], rows: Sequence[Sequence[str | int]]
+    session: Session, where: Sequence[ColumnElement[Any]], rows: Sequence[Sequence[str | int]]
 ) -> ColumnElement[bool]:
     """``(a, b) IN rows`` for columns of texts and whole numbers, with one parameter, however many rows there are.
 
@@ -132,7 +132,7 @@ def rows_among(
     return tuple_(*where).in_(select(*fields).select_from(listed))
 
 
-def _field(session: Session, row: Any, place: int, target: Column[Any]) -> Any:
+def _field(session: Session, row: Any, place: int, target: ColumnElement[Any]) -> Any:
     if not _is_postgres(session):
         return func.json_extract(row, f"$[{place}]")
     text = row.op("->>")(place)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from syndicate.config.sections import Digest
 from syndicate.core.fate import WORDS, Fate, Frozen, fate, obstacle
+from syndicate.core.reads import reads
 from syndicate.core.selection import Offer, Outline, Standing, choose, matches, readable
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -30,6 +31,7 @@ def outlines(draw: st.DrawFn) -> list[Outline]:
             version=1,
             published_at=draw(times()),
             topics=draw(st.frozensets(st.sampled_from(("port", "sport", "town")), max_size=2)),
+            language=draw(st.sampled_from(("", "en", "en-GB", "cy", "fr"))),
             pinned=draw(st.booleans()),
             expires_at=draw(st.none() | times() | st.just(NOW + HOUR)),
             withdrawn_at=draw(st.none() | times()),
@@ -48,6 +50,7 @@ def standings(draw: st.DrawFn) -> Standing:
         topics=draw(st.dictionaries(st.sampled_from(TOPICS), st.integers(0, 8), min_size=1)),
         carry=tuple(draw(st.lists(st.integers(101, 112), max_size=3, unique=True))),
         joined_seq=draw(st.integers(0, 8)) if first else 0,
+        reads=reads(draw(st.sampled_from(((), ("en", "cy")))), draw(st.sampled_from(("", "en", "cy"))), "en"),
     )
 
 
@@ -88,7 +91,7 @@ def test_the_fate_told_afterwards_is_what_was_chosen(
         told = fate(outline, frozen, of_digest=True)
         assert (told is Fate.FULL) == (outline in choice.articles)
         assert (told is Fate.HEADLINE) == (outline in choice.headlines)
-        assert (told is Fate.CARRIED) == (outline.id in choice.left_over)
+        assert (told is Fate.CARRIED) == (outline.id in choice.left_over and readable(outline, NOW))
         assert told is not Fate.UNKNOWN
         if told is Fate.BEYOND:
             assert overflow == "drop"

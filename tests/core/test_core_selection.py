@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from syndicate.config.sections import Digest
-from syndicate.core.selection import MAX_HEADLINES, Offer, Outline, Standing, choose, matches
-from syndicate.core.topics import EVERYTHING, changed_topics, first_topics, folded
+from syndicate.core.reads import reads
+from syndicate.core.selection import MAX_HEADLINES, Choice, Offer, Outline, Standing, choose, matches
+from syndicate.core.topics import EVERYTHING
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -80,6 +80,30 @@ def test_overflow() -> None:
     assert carry.left_over == tuple(range(101, 159))
     drop = choose(offer, regular(), Digest(max_items=2, overflow="drop"), now=NOW)
     assert (seqs(drop.articles), drop.left_over, drop.headlines, drop.more) == ([60, 59], (), (), 0)
+
+
+def test_an_article_that_comes_back_is_owed_to_who_had_not_got_it_and_to_nobody_else() -> None:
+    digest = Digest(lookback=2 * DAY)
+    away = Offer([outline(1), outline(2, withdrawn_at=NOW - DAY), outline(3, withdrawn_at=NOW - 3 * DAY)])
+    choice = choose(away, regular(), digest, now=NOW)
+    assert (seqs(choice.articles), choice.left_over) == ([1], (102,))
+    assert choose(away, regular(3), digest, now=NOW).left_over == ()
+    # For whom there is nothing else, too; and as long as it may come back.
+    assert choose(away, regular(3, carry=(102,)), digest, now=NOW) == Choice(left_over=(102,))
+    assert choose(away, regular(3, carry=(102,)), digest, now=NOW + DAY) == Choice()
+    back = Offer([outline(1), outline(2), outline(3)])
+    assert seqs(choose(back, regular(3, carry=(102,)), digest, now=NOW).articles) == [2]
+
+
+def test_who_waits_for_more_is_owed_nothing_yet() -> None:
+    offer = Offer([outline(1), outline(2, withdrawn_at=NOW - DAY)])
+    assert choose(offer, regular(), Digest(min_items=2), now=NOW) == Choice(waits=True)
+
+
+def test_only_articles_in_the_readers_language_match() -> None:
+    offer = Offer([outline(1, language="en-GB"), outline(2, language="cy"), outline(3, language="fr"), outline(4)])
+    welsh = regular(reads=reads(("en", "cy"), "cy", "en"))
+    assert seqs(choose(offer, welsh, Digest(), now=NOW).articles) == [4, 3, 2]
 
 
 @pytest.mark.parametrize("fields", [{"withdrawn_at": NOW}, {"expires_at": NOW}])
@@ -165,114 +189,3 @@ def test_with_the_cursor_past_the_joining_first_means_nothing(standing: Standing
     for age in (timedelta(0), 30 * DAY):
         each = outline(seq + 1, age=age, topics=frozenset({"port"}))
         assert matches(each, passed, look_back_to=NOW) == matches(each, settled, look_back_to=NOW)
-
-
-@dataclass
-class Reader:
-    """A reader and, kept independently of cursors, what is owed: pairs of article and topic, and what was carried."""
-
-    standing: Standing
-    chosen: list[str]
-    owed: set[tuple[int, str]] = field(default_factory=set)
-    carried: set[int] = field(default_factory=set)
-    got: set[int] = field(default_factory=set)
-
-
-class Paper(RuleBasedStateMachine):
-    """Any history of a paper. Owed is what was numbered while a reader was there, of a topic chosen then and since."""
-
-    @initialize(digest=DIGESTS)
-    def begin(self, digest: Digest) -> None:
-        self.digest = digest
-        self.now = NOW
-        self.articles: dict[int, Outline] = {}
-        self.readers: list[Reader] = []
-
-    @property
-    def last(self) -> int:
-        return max((each.seq for each in self.articles.values()), default=0)
-
-    @rule(age=st.integers(0, 40), topics=st.frozensets(st.sampled_from(NAMES)), pinned=st.booleans())
-    def ingest(self, age: int, topics: frozenset[str], pinned: bool) -> None:
-        seq = self.last + 1
-        new = Outline(id=100 + seq, seq=seq, version=1, published_at=self.now - age * DAY, topics=topics, pinned=pinned)
-        self.articles[new.id] = new
-        for reader in self.readers:
-            names = topics | {EVERYTHING}
-            if EVERYTHING not in reader.chosen:
-                names &= set(reader.chosen)
-            reader.owed |= {(new.id, name) for name in names}
-
-    @rule(data=st.data())
-    def edit(self, data: st.DataObject) -> None:
-        if self.articles:
-            each = self.articles[data.draw(st.sampled_from(sorted(self.articles)))]
-            self.articles[each.id] = replace(each, version=each.version + 1)
-
-    @rule(data=st.data())
-    def withdraw_or_put_back(self, data: st.DataObject) -> None:
-        if self.articles:
-            each = self.articles[data.draw(st.sampled_from(sorted(self.articles)))]
-            self.articles[each.id] = replace(each, withdrawn_at=None if each.withdrawn_at else self.now)
-
-    @rule(chosen=st.lists(st.sampled_from([*NAMES, EVERYTHING]), min_size=1, max_size=2))
-    def sign_up(self, chosen: list[str]) -> None:
-        standing = Standing(cursor=0, first=True, topics=first_topics(chosen), joined_seq=self.last)
-        self.readers.append(Reader(standing, folded(chosen)))
-
-    @rule(data=st.data(), chosen=st.lists(st.sampled_from([*NAMES, EVERYTHING]), min_size=1, max_size=2))
-    def choose_anew(self, data: st.DataObject, chosen: list[str]) -> None:
-        if self.readers:
-            reader = data.draw(st.sampled_from(self.readers))
-            topics = changed_topics(reader.standing.topics, chosen, self.last)
-            reader.standing = replace(reader.standing, topics=topics)
-            reader.chosen = folded(chosen)
-            if EVERYTHING not in reader.chosen:
-                reader.owed = {(number, name) for number, name in reader.owed if name in reader.chosen}
-
-    @rule(data=st.data())
-    def leave_and_come_back(self, data: st.DataObject) -> None:
-        if self.readers:
-            reader = data.draw(st.sampled_from(self.readers))
-            reader.standing = replace(reader.standing, first=True, joined_seq=self.last, carry=())
-            reader.owed, reader.carried = set(), set()
-
-    @rule(days=st.integers(1, 31), some=st.booleans())
-    def compose(self, days: int, some: bool) -> None:
-        self.now += days * DAY
-        for reader in self.readers[:: 2 if some else 1]:
-            self._issue(reader)
-
-    def _issue(self, reader: Reader) -> None:
-        before = reader.standing
-        shown = [each for each in self.articles.values() if each.withdrawn_at is None or each.id in before.carry]
-        choice = choose(needed(shown, before, self.digest, self.now), before, self.digest, now=self.now)
-        got = {each.id for each in (*choice.articles, *choice.headlines)}
-        owed = {number for number, _ in reader.owed} | reader.carried
-        readable = {number for number in owed if self.articles[number].withdrawn_at is None}
-        assert not got & reader.got, "an article came twice"
-        for number in got - owed:
-            # What is not owed was there before the reader joined, is not old, and nobody else's cursor matters.
-            each = self.articles[number]
-            assert before.first
-            assert each.seq <= before.joined_seq
-            assert each.published_at >= self.now - self.digest.lookback
-        if choice.waits:
-            assert len(readable) < self.digest.min_items
-            return  # the cursor stays
-        if choice.wanted:
-            if self.digest.overflow == "drop":
-                assert readable <= got or len(choice.articles) == self.digest.max_items
-            else:
-                assert readable <= got | set(choice.left_over)
-            reader.carried = set(choice.left_over)
-        else:
-            assert not readable
-        reader.got |= got
-        reader.owed = set()
-        carry = choice.left_over if choice.wanted else before.carry
-        reader.standing = replace(before, cursor=self.last, first=False, joined_seq=0, carry=carry)
-
-
-TestPaper = Paper.TestCase
-TestPaper.settings = settings(max_examples=150, stateful_step_count=40)

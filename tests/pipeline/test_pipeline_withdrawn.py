@@ -20,7 +20,7 @@ from syndicate.pipeline.why import why
 from syndicate.store.deliveries import edition_message, release, take
 from syndicate.store.engine import Database
 from syndicate.store.public_issues import editions_mark, public_issues
-from syndicate.store.tables import DeliveryRow, EditionRow
+from syndicate.store.tables import ArticleRow, DeliveryRow, EditionRow, SubscriberRow
 from syndicate.store.web_archive import shown_message
 
 ADA = "ada@example.org"
@@ -249,3 +249,60 @@ def test_beside_a_running_sender_no_delivery_is_lost_and_none_is_half_changed(wo
     on_ledger = sorted(len(articles) for _, articles in rows)
     arrived = sorted(sum(f"Story {key}" in whole(each.data) for key in "abc") for each in sender.got)
     assert on_ledger == arrived
+
+
+def next_issue(world: World, number: int) -> dict[str, list[str]]:
+    """What the next issue has for each reader."""
+    issue = world.compose(f"daily/{number}")
+    with world.database.read() as session:
+        rows = session.execute(
+            select(col(SubscriberRow.email), col(EditionRow.articles))
+            .join(DeliveryRow, col(DeliveryRow.subscriber_id) == col(SubscriberRow.id))
+            .join(EditionRow, col(EditionRow.id) == col(DeliveryRow.edition_id))
+            .where(col(DeliveryRow.issue_id) == issue.id)
+        ).all()
+        titles = {each.id: each.title for each in session.execute(select(ArticleRow)).scalars()}
+    return {email: [titles[each["id"]] for each in articles] for email, articles in rows}
+
+
+@pytest.mark.parametrize("others", [["b"], []])
+def test_an_article_that_comes_back_goes_to_those_whose_rows_lost_it(world: World, others: list[str]) -> None:
+    composed(world, "a", *others, readers=3)
+    sender = ScriptedSender()
+    stop = threading.Event()
+
+    def one(envelope: Envelope) -> Outcome:
+        stop.set()
+        return accept(envelope)
+
+    sender.answer, sender.connections = one, 1
+    world.deliver(sender, stop=stop)
+    got = {each.recipient for each in sender.got}
+    assert 0 < len(got) < 3
+    withdraw(world, "a")
+    look(world)
+    assert world.compose("daily/2").state is IssueState.SKIPPED
+    world.article("a")
+    world.article("c")
+    world.poll()
+    found = next_issue(world, 3)
+    assert len(found) == 3
+    for email, titles in found.items():
+        assert titles == (["Story c"] if email in got else ["Story a", "Story c"])
+    world.article("d")
+    world.poll()
+    assert set(map(tuple, next_issue(world, 4).values())) == {("Story d",)}
+
+
+def test_what_left_a_draft_comes_with_the_next_issue_once_it_is_back(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    world = World(database, courier(approval="hold"), keyring, now)
+    composed(world, "a", "b")
+    withdraw(world, "a")
+    assert look(world) == TakenOut(drafts=1)
+    editing.approve(world.database, world.renderer, 1, now=world.now)
+    world.article("a")
+    world.article("c")
+    world.poll()
+    assert next_issue(world, 2) == {ADA: ["Story a", "Story c"]}

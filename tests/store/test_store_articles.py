@@ -244,7 +244,9 @@ def test_numbers_become_visible_in_order(database: Database) -> None:
 
 
 def test_an_outline_is_what_the_article_says(database: Database) -> None:
-    entry = content("a", category="Port", tags=("FERRY",), pinned=True, expires_at=NOW + HOUR)
+    entry = content(
+        "a", category="Port", tags=("FERRY",), pinned=True, expires_at=NOW + HOUR, language="en-GB", popularity=2.5
+    )
     with database.write() as session:
         put(session, entry, content("waits", published_at=NOW + HOUR), content("gone"))
         mirror.withdraw(session, "stories", ["gone"], now=NOW)
@@ -256,9 +258,20 @@ def test_an_outline_is_what_the_article_says(database: Database) -> None:
             version=1,
             published_at=NOW - HOUR,
             topics=frozenset({"port", "ferry"}),
+            category="port",
+            language="en-GB",
+            title=entry.title,
+            popularity=2.5,
             pinned=True,
             expires_at=NOW + HOUR,
         )
+        since = NOW - HOUR
+        for found in (
+            articles.above(session, 0, ALL, now=NOW, away_since=since),
+            articles.published_since(session, NOW - 2 * HOUR, ALL, now=NOW, away_since=since),
+        ):
+            assert sorted((each.id, each.withdrawn_at) for each in found) == [(1, None), (3, NOW)]
+        assert articles.above(session, 0, ALL, now=NOW, away_since=NOW) == [outline]
         # By id in whatever state, but never without a number.
         assert [(each.id, each.withdrawn_at) for each in articles.outlines(session, [1, 2, 3, 99])] == [
             (1, None),

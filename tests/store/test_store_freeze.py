@@ -137,6 +137,10 @@ def test_a_long_choice_and_a_long_carry_are_no_trouble(database: Database, now: 
         assert session.execute(select(col(DeliveryRow.state))).scalars().all() == ["queued"]
 
 
+def cohort(standing: Standing, language: str = "") -> Cohort:
+    return Cohort(standing=standing, language=language, subscriptions=1)
+
+
 def test_passing_over_finds_exactly_those_that_stand_so(database: Database, now: datetime) -> None:
     plain = Standing(cursor=3, first=False, topics={"port": 0, "über": 2}, carry=(4, 5))
     others = [
@@ -149,17 +153,46 @@ def test_passing_over_finds_exactly_those_that_stand_so(database: Database, now:
     with database.write() as session:
         subscribe(session, [plain, plain, *others], now)
         session.execute(text("UPDATE subscriptions SET frequency = 'weekly' WHERE id = 2"))
-        assert pass_over(session, "evening", None, [plain], 9) == 0
+        same = (cohort(plain), plain.carry)
+        assert pass_over(session, "evening", None, [same], 9) == 0
         assert pass_over(session, "morning", ["daily"], [], 9) == 0
-        assert pass_over(session, "morning", ["daily"], [plain, others[-1]], 9) == 1
+        assert pass_over(session, "morning", ["daily"], [same, (cohort(others[-1]), ())], 9) == 1
         assert session.execute(
             select(col(SubscriptionRow.id)).where(col(SubscriptionRow.cursor) == 9).order_by(col(SubscriptionRow.id))
         ).scalars().all() == [1, 7]
-        assert pass_over(session, "morning", None, [plain, others[1]], 9) == 2
+        assert pass_over(session, "morning", None, [same, (cohort(others[1]), plain.carry)], 9) == 2
         moved = select(col(SubscriptionRow.cursor), col(SubscriptionRow.first), col(SubscriptionRow.joined_seq)).where(
             col(SubscriptionRow.id) == 4
         )
         assert session.execute(moved).one() == (9, False, 0)
+
+
+def test_who_is_passed_over_keeps_what_is_still_owed_and_loses_the_rest(database: Database, now: datetime) -> None:
+    standings = [
+        Standing(cursor=3, first=False, topics={"*": 0}, carry=(4, 5)),
+        Standing(cursor=3, first=False, topics={"*": 0}),
+        Standing(cursor=9, first=False, topics={"*": 0}, carry=(4, 5)),
+        Standing(cursor=9, first=False, topics={"*": 0}, carry=(5,)),
+    ]
+    new: list[tuple[int, ...]] = [(5,), (8,), (5,), (5,)]
+    with database.write() as session:
+        subscribe(session, standings, now)
+        passed = [(cohort(standing), carry) for standing, carry in zip(standings, new, strict=True)]
+        assert pass_over(session, "morning", None, passed, 9) == 3  # the last one stands there already
+        rows = session.execute(select(col(SubscriptionRow.cursor), col(SubscriptionRow.carry)).order_by("id")).all()
+    assert [tuple(row) for row in rows] == [(9, [5]), (9, [8]), (9, [5]), (9, [5])]
+
+
+def test_passing_over_by_language_leaves_other_languages_alone(database: Database, now: datetime) -> None:
+    alike = Standing(cursor=3, first=False, topics={"*": 0})
+    with database.write() as session:
+        subscribe(session, [alike] * 4, now)
+        session.execute(text("UPDATE subscribers SET language = 'cy' WHERE id IN (2, 3)"))
+        session.execute(text("UPDATE subscribers SET language = 'de' WHERE id = 4"))
+        passed = [(cohort(alike, ""), ()), (cohort(alike, "de"), (7,))]
+        assert pass_over(session, "morning", None, passed, 9, by_language=True) == 2
+        rows = session.execute(select(col(SubscriptionRow.cursor), col(SubscriptionRow.carry)).order_by("id")).all()
+    assert [tuple(row) for row in rows] == [(9, []), (3, []), (3, []), (9, [7])]
 
 
 def test_deliveries_do_not_refer_to_cohorts(database: Database) -> None:

@@ -11,12 +11,12 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from members_setup import SETTINGS, rows, sign_up
+from members_setup import SETTINGS, add, rows, sign_up
 from reader_site import ANN, Site, confirmed, number, reader_configuration
 from sqlalchemy import text
 
 from syndicate.config import Settings
-from syndicate.core.links import Purpose, sign
+from syndicate.core.links import Purpose, sign, sign_joint
 from syndicate.io.templates import read_templates
 from syndicate.model import Keyring
 from syndicate.pipeline.members.unsubscribing import unsubscribe_address
@@ -114,6 +114,28 @@ def test_the_unsubscribe_button_and_undo(site: Site) -> None:
     assert "Undo" not in site.client.get(link).text
     assert site.client.post(link, data={"action": "undo"}).status_code == 409
     assert site.state() == "unsubscribed"
+
+
+def test_the_button_of_a_mail_for_several_digests_says_what_it_ends(site: Site) -> None:
+    first = confirmed(site)
+    second = number(add(site.database, site.keyring, ANN, site.now, digest="weekend"))
+    link = f"/unsubscribe/{sign_joint(site.keyring, [first, second])}"
+    before = site.everything()
+    page = site.client.get(link)
+    assert page.status_code == 200
+    assert "Stop all of these?" in page.text
+    assert page.text.count("only this one") == 2
+    assert site.everything() == before  # link scanners follow every link
+    one_click = site.client.post(link, data={"List-Unsubscribe": "One-Click"})
+    assert (one_click.status_code, one_click.text) == (200, "unsubscribed\n")
+    states = "SELECT state FROM subscriptions ORDER BY id"
+    assert [state for (state,) in rows(site.database, states)] == ["unsubscribed"] * 2
+    done = site.client.get(link)
+    assert "None of these comes to" in done.text
+    assert "Undo, keep them" in done.text
+    restored = site.client.post(link, data={"action": "undo"})
+    assert "These keep coming to" in restored.text
+    assert [state for (state,) in rows(site.database, states)] == ["confirmed"] * 2
 
 
 def test_an_empty_post_unsubscribes(site: Site) -> None:

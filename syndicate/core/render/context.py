@@ -122,7 +122,8 @@ def intro_html(markdown: str, site: Site) -> Markup:
 def sections_of(articles: list[dict[str, Any]], more: str) -> list[dict[str, Any]]:
     """The articles by category, in the order in which categories first appear.
 
-    With one category there is one section without a title; articles without a category come last under ``more``.
+    With one category there is one section without a title; articles without a category come last under ``more``, but
+    pinned ones without it lead, untitled.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     titles: dict[str, str] = {}
@@ -132,9 +133,12 @@ def sections_of(articles: list[dict[str, Any]], more: str) -> list[dict[str, Any
         groups.setdefault(key, []).append(article)
     if len(groups) == 1:
         return [{"title": "", "articles": articles}]
-    rest = groups.pop("", [])
+    lead = [article for article in groups.get("", ()) if article["pinned"]]
+    rest = [article for article in groups.pop("", []) if not article["pinned"]]
     sections = [{"title": cut_text(_capital(titles[key]), NAMES), "articles": group} for key, group in groups.items()]
-    return [*sections, {"title": more, "articles": rest}] if rest else sections
+    first = [{"title": "", "articles": lead}] if lead else []
+    last = [{"title": more, "articles": rest}] if rest else []
+    return [*first, *sections, *last]
 
 
 def _capital(title: str) -> str:

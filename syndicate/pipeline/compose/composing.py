@@ -176,7 +176,9 @@ class _Run:
         if missing and not may_render:
             raise UnrenderedError(lambda: self.render(missing))
         # Everyone was looked at: the cursors of those for whom there is nothing move too, with an issue or without.
-        pass_over(session, self.digest, self.frequencies, plan.passed_over, plan.max_seq)
+        digest = self.renderer.settings.named_digest(self.digest)
+        apart = bool(digest.language_choice)
+        pass_over(session, self.digest, self.frequencies, plan.passed_over, plan.max_seq, by_language=apart)
         pass_over_paused(session, self.digest, self.frequencies, plan.max_seq)
         if plan.editions:
             issue_id = self._freeze(session, plan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlmodel import Session
 from syndicate.config import Settings
 from syndicate.config.sections import Digest
 from syndicate.core.corrections import corrections
+from syndicate.core.reads import reads
 from syndicate.core.selection import Choice, Offer, Standing, choose
 from syndicate.model import Article
 from syndicate.store.articles import above, by_ids, highest_seq, outlines, published_since
@@ -63,11 +64,12 @@ class PlannedEdition:
 class Plan:
     """An issue to be. ``subscriptions`` counts all confirmed ones considered.
 
-    Those without an edition wait for more, or stand in ``passed_over``: for them there was nothing up to ``max_seq``.
+    Those without an edition wait for more, or stand in ``passed_over``, with what they are still owed: for them there
+    was nothing up to ``max_seq``.
     """
 
     editions: tuple[PlannedEdition, ...]
-    passed_over: tuple[Standing, ...]
+    passed_over: tuple[tuple[Cohort, tuple[int, ...]], ...]
     subscriptions: int
     max_seq: int
 
@@ -97,13 +99,12 @@ def plan_issue(
     chosen: dict[_Contents, list[tuple[Cohort, tuple[int, ...]]]] = {}
     passed_over = []
     for cohort in groups:
-        choice = choose(offer, cohort.standing, digest, now=now)
-        if choice.wanted:
-            given, left_over = corrections(offer, cohort.standing, choice, now=now)
-            contents = _contents(choice, language_of(cohort.language), given)
-            chosen.setdefault(contents, []).append((cohort, left_over))
-        elif not choice.waits:
-            passed_over.append(cohort.standing)
+        given = give(offer, cohort.standing, digest, cohort.language, settings.site.language, now=now)
+        if given.choice.wanted:
+            contents = _contents(given.choice, language_of(cohort.language), given.corrections)
+            chosen.setdefault(contents, []).append((cohort, given.left_over))
+        elif not given.choice.waits:
+            passed_over.append((cohort, given.left_over))
     editions = _editions(session, chosen)
     ordered = sorted(editions, key=lambda edition: (-edition.recipients, edition.key))
     return Plan(
@@ -114,14 +115,34 @@ def plan_issue(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one reader gets: a choice of articles, corrections by article, and what is owed to them afterwards."""
+
+    choice: Choice
+    corrections: tuple[int, ...]
+    left_over: tuple[int, ...]
+
+
+def give(offer: Offer, standing: Standing, digest: Digest, own: str, site: str, *, now: datetime) -> Given:
+    """Choose for readers of one standing and one language (``own``; "" = none chosen), as every issue does.
+
+    ``site`` is the language of those who chose none.
+    """
+    choice = choose(offer, replace(standing, reads=reads(digest.language_choice, own, site)), digest, now=now)
+    return Given(choice, *corrections(offer, standing, choice, now=now))
+
+
 def offer_for(session: Session, digest: Digest, standings: Sequence[Standing], *, now: datetime) -> Offer:
     """Read, in outline, all articles that an issue for these standings may draw on."""
     if not standings:
         return Offer(())
-    found = above(session, min(standing.owed_from for standing in standings), digest, now=now)
+    since = now - digest.lookback
+    lowest = min(standing.owed_from for standing in standings)
+    found = above(session, lowest, digest, now=now, away_since=since)
     if any(standing.first for standing in standings):
         # Looked up by date, so that the archive of years is not read for one new subscriber.
-        found += published_since(session, now - digest.lookback, digest, now=now)
+        found += published_since(session, since, digest, now=now, away_since=since)
     carried = {abs(article_id) for standing in standings for article_id in standing.carry}
     return Offer([*found, *outlines(session, sorted(carried))])
 

@@ -23,6 +23,7 @@ from syndicate.store.drafts import KeptEdition, Made, read_made, require_draft
 from syndicate.store.engine import Database
 from syndicate.store.issue_events import note_event
 from syndicate.store.issues import finish_issues
+from syndicate.store.owing import withdrawn_among
 from syndicate.store.reopening import lock_issue
 from syndicate.store.replacing import (
     Touched,
@@ -32,7 +33,6 @@ from syndicate.store.replacing import (
     replace_edition,
     rows_to_move,
     under_way,
-    withdrawn_among,
 )
 
 log = logging.getLogger(__name__)
