@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,8 @@ def toml_value(value: Any, *, size: bool = False) -> str:
     """A default as it would be written in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, timedelta):
         return f'"{format_duration(value)}"'
     if isinstance(value, Rate):

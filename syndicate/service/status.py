@@ -31,6 +31,7 @@ from syndicate.store.overview import (
     unserved,
 )
 from syndicate.store.senders import SenderStatus, WorkerStatus, sender_statuses, worker_statuses
+from syndicate.store.waves import later_waves
 from syndicate.store.websub import PingTrouble, ping_troubles
 
 READERS_SHOWN = timedelta(days=7)  # of feeds, by day
@@ -111,7 +112,8 @@ def pace_now(session: Session, issue: Issue, now: datetime) -> Pace | None:
         issue=issue.id,
         accepted=ended.get(DeliveryState.ACCEPTED, 0),
         ended=sum(ended.values()),
-        waiting=issue.counts.queued + issue.counts.sending,
+        # What waits for a later wave is not what the time left is reckoned of.
+        waiting=issue.counts.queued + issue.counts.sending - later_waves(session, issue.id, now),
         since=since,
         now=now,
     )

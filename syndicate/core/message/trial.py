@@ -101,7 +101,7 @@ def _read_words(name: str, text: str) -> object:
 
 def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: Findings) -> None:
     digest = settings.digest[name]
-    zone = digest.timezone or settings.site.timezone
+    zone = settings.digest_zone(name).key
     edition = EditionInput(
         site=settings.site,
         digest_name=name,

@@ -86,16 +86,4 @@ INSERT INTO joint_editions (id, issue_id, parts, language, subject, message, rec
 UPDATE deliveries SET joined_to = 1, joint_edition_id = 1 WHERE id = 1;
 INSERT INTO deliveries (id, issue_id, edition_id, cohort_id, subscriber_id, state, reason, attempts, due_at, holder, marked_at, finished_at, relay, reply_code, reply, resolved, joined_to, joint_edition_id) VALUES (3, 4, 3, NULL, 1, 'accepted', NULL, 1, '9999-01-01 00:00:00.000000', 'host/1/x', '2026-11-19 07:30:01.000000', '2026-11-19 07:30:02.000000', '127.0.0.1:25', 250, '2.0.0 queued as 9F', FALSE, 1, 1);
 
-UPDATE subscriptions SET paused_until = '2026-12-24 00:00:00.000000' WHERE id = (SELECT min(id) FROM subscriptions);
-
-INSERT INTO address_changes (id, subscriber_id, email, email_key, email_hash, domain, created_at, done_at) VALUES (1, (SELECT min(id) FROM subscribers), 'ann.new@example.net', 'ann.new@example.net', 'a0', 'example.net', '2026-11-20 08:00:00.000000', NULL);
-
-UPDATE confirmations SET address_change_id = 1 WHERE id = (SELECT min(id) FROM confirmations);
-
-INSERT INTO form_limits (key, arrival_at) VALUES ('network:0123456789abcdef0123456789abcdef', '2026-11-20 08:12:00.000000');
-
-INSERT INTO reader_salts (day, salt) VALUES ('2026-11-20', '00112233445566778899aabbccddeeff');
-
-INSERT INTO feed_readers (feed, day, sketch, readers, updated_at) VALUES ('all', '2026-11-20', X'00FF', 12, '2026-11-20 08:00:00.000000');
-
-INSERT INTO announced_readers (feed, day, reader, subscribers) VALUES ('all', '2026-11-20', 'Feedbin 812', 41);
+UPDATE issues SET local_day = '2026-11-19' WHERE id = 1;
