@@ -21,6 +21,7 @@ from syndicate.core.bounces.rules import Thresholds, verdict
 from syndicate.core.bounces.tokens import delivery_of, unsubscribe_token
 from syndicate.model import Keyring
 from syndicate.store import bounces, subscribers, suppressions
+from syndicate.store.address_changes import moved_since
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import SuppressionReason
 
@@ -78,12 +79,14 @@ def _apply(
     said = _about(report, person.email)
     octets = normalised(data)
     fingerprint = hashlib.sha256(b"%d %d " % delivery + octets).hexdigest()
-    new = bounces.add_bounce(session, sent, said, fingerprint=fingerprint, message=octets, now=now)
+    # It may come days later, when she has another address: that one is not to blame.
+    counted = not moved_since(session, person.id, sent.sent_at)
+    new = bounces.add_bounce(session, sent, said, fingerprint=fingerprint, message=octets, counted=counted, now=now)
     complained = said.cls is ReturnClass.COMPLAINT
     return Taken(
         fate=Fate.APPLIED if new else Fate.KNOWN,
         cls=said.cls,
-        suppressed=new and _suppress(session, settings, person.id, said, now),
+        suppressed=new and counted and _suppress(session, settings, person.id, said, now),
         issue_id=sent.issue_id,
         subscriber_id=person.id if complained else None,
     )

@@ -48,9 +48,19 @@ def sent_delivery(session: Session, issue_id: int, subscriber_id: int) -> SentDe
 
 
 def add_bounce(
-    session: Session, delivery: SentDelivery, said: Returned, *, fingerprint: str, message: bytes, now: datetime
+    session: Session,
+    delivery: SentDelivery,
+    said: Returned,
+    *,
+    fingerprint: str,
+    message: bytes,
+    counted: bool,
+    now: datetime,
 ) -> bool:
-    """Keep what came back. False when this very message was kept before."""
+    """Keep what came back; ``counted`` False where it says nothing of the reader's address of today.
+
+    False when this very message was kept before.
+    """
     row = {
         "fingerprint": fingerprint,
         "issue_id": delivery.issue_id,
@@ -61,7 +71,7 @@ def add_bounce(
         "code": said.code,
         "text": said.text,
         "final": said.final,
-        "counted": True,
+        "counted": counted,
         "sent_at": delivery.sent_at,
         "at": now,
         "message": message[:KEPT],

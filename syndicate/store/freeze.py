@@ -14,6 +14,7 @@ from sqlalchemy import Select, and_, case, func, insert, literal, select, text, 
 from sqlmodel import Session, col
 
 from syndicate.core.selection import Standing
+from syndicate.core.waves import LocalTime
 from syndicate.errors import LedgerError
 from syndicate.model import Counts, DeliveryState, IssueState, SubscriptionState
 from syndicate.store.batches import slice_issue
@@ -30,6 +31,7 @@ from syndicate.store.tables import (
     SubscriptionRow,
     SuppressionRow,
 )
+from syndicate.store.waves import due_by_zone, zones_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +64,13 @@ class Hold:
     action: str | None = None
 
 
-def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) -> list[Cohort]:
-    """The confirmed subscriptions of a digest (of these frequencies, None = all), grouped by where they stand."""
+def cohorts(
+    session: Session, digest: str, frequencies: Iterable[str] | None, now: datetime | None = None
+) -> list[Cohort]:
+    """The confirmed subscriptions of a digest (of these frequencies, None = all), grouped by where they stand.
+
+    Without those who pause; ``now``: pauses that are over by then count as ended.
+    """
     keys = (
         col(SubscriptionRow.cursor),
         col(SubscriptionRow.first),
@@ -75,7 +82,7 @@ def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) ->
     query = (
         select(*keys, func.count())
         .join(SubscriberRow, col(SubscriberRow.id) == col(SubscriptionRow.subscriber_id))
-        .where(*_confirmed(digest, frequencies))
+        .where(*_confirmed(digest, frequencies, now))
         .group_by(*keys)
     )
     return [
@@ -88,10 +95,12 @@ def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) ->
     ]
 
 
-def _confirmed(digest: str, frequencies: Iterable[str] | None) -> list[Any]:
+def _confirmed(digest: str, frequencies: Iterable[str] | None, now: datetime | None = None) -> list[Any]:
+    paused_until = col(SubscriptionRow.paused_until)
     conditions: list[Any] = [
         col(SubscriptionRow.digest) == digest,
         col(SubscriptionRow.state) == SubscriptionState.CONFIRMED.value,
+        paused_until.is_(None) if now is None else paused_until.is_(None) | (paused_until <= now),
     ]
     if frequencies is not None:
         conditions.append(col(SubscriptionRow.frequency).in_([str(frequency) for frequency in frequencies]))
@@ -110,6 +119,7 @@ def freeze(
     now: datetime,
     hold: Hold | None = None,
     made_with: Mapping[str, Any] | None = None,
+    local: LocalTime | None = None,
 ) -> int:
     """Write an issue, its editions and one delivery per candidate, and move the cursors; returns the issue's id.
 
@@ -117,7 +127,7 @@ def freeze(
     them, and on PostgreSQL the jobs that call workers. The editions must be planned in this transaction: their cohorts
     say how many candidates there are. Raises LedgerError, and nothing is kept, unless candidates = queued + suppressed
     = cursors moved (Ghost calls this a frozen preparation). With ``hold`` it is a draft: nothing of it leaves before
-    ``drafts.approve`` lets it run.
+    ``drafts.approve`` lets it run. With ``local`` its deliveries are due in waves, in whose order they stand.
     """
     session.execute(
         # A skipped issue of the same period blocks nothing: it gives way to the real one.
@@ -138,6 +148,7 @@ def freeze(
         deadline_at=None if hold is None else hold.deadline_at,
         deadline_action=None if hold is None else hold.action,
         made_with=None if made_with is None else dict(made_with),
+        local_day=None if local is None else local.day.isoformat(),
     )
     session.add(issue)
     session.flush()
@@ -148,7 +159,7 @@ def freeze(
     planned = sum(cohort.subscriptions for edition in editions for cohort, _ in edition.cohorts)
     issue.recipients = planned
     session.flush()
-    _insert_deliveries(session, issue_id, digest, frequencies, now)
+    _insert_deliveries(session, issue_id, digest, frequencies, now, local)
     moved = _move_cursors(session, issue_id, max_seq, _confirmed(digest, frequencies))
     counts = issue_counts(session, [issue_id]).get(issue_id, Counts())
     if not planned == counts.queued + counts.suppressed == counts.total == moved:
@@ -159,7 +170,7 @@ def freeze(
     _count_recipients(session, issue_id)
     if hold is None:
         slice_issue(session, issue_id)
-        call_workers(session, issue_id)
+        call_workers(session, issue_id, in_waves=local is not None)
     return issue_id
 
 
@@ -273,12 +284,21 @@ def candidates(issue_id: int, digest: str, frequencies: Iterable[str] | None, *c
 
 
 def _insert_deliveries(
-    session: Session, issue_id: int, digest: str, frequencies: Iterable[str] | None, now: datetime
+    session: Session,
+    issue_id: int,
+    digest: str,
+    frequencies: Iterable[str] | None,
+    now: datetime,
+    local: LocalTime | None,
 ) -> None:
     by_address = SuppressionRow.__table__.alias("by_address")  # type: ignore[attr-defined]
     by_domain = SuppressionRow.__table__.alias("by_domain")  # type: ignore[attr-defined]
     reason = func.coalesce(by_address.c.reason, by_domain.c.reason)
-    due = literal(now, DeliveryRow.__table__.c.due_at.type)  # type: ignore[attr-defined]
+    at = literal(now, DeliveryRow.__table__.c.due_at.type)  # type: ignore[attr-defined]
+    due = at
+    if local is not None:
+        zones = zones_of(session, digest, frequencies)
+        due = due_by_zone(local.due_times(zones, not_before=now), counts=zones, otherwise=now)
     values = {
         "issue_id": col(CohortRow.issue_id),
         "edition_id": col(CohortRow.edition_id),
@@ -288,7 +308,7 @@ def _insert_deliveries(
         "reason": reason,
         "attempts": literal(0),
         "due_at": due,
-        "finished_at": case((reason.is_not(None), due), else_=None),
+        "finished_at": case((reason.is_not(None), at), else_=None),
         "resolved": literal(False),
     }
     source = (
@@ -298,6 +318,8 @@ def _insert_deliveries(
         )
         .outerjoin(by_domain, and_(by_domain.c.scope == "domain", by_domain.c.value == col(SubscriberRow.domain)))
     )
+    if local is not None:  # so that the batches are of one wave each, as far as may be
+        source = source.order_by(due, col(SubscriptionRow.id))
     session.execute(insert(DeliveryRow).from_select(list(values), source, include_defaults=False))
 
 

@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import text
 from world import ScriptedSender, World, courier
 
+from syndicate.core.addresses import hash_address, parse_address
 from syndicate.core.links import Purpose, message_id_token, sign_for_mail, tagged_address
 from syndicate.model import DeliveryState, Keyring, SigningKey, SubscriptionState
 from syndicate.pipeline.members.erasing import erase
 from syndicate.pipeline.returns import Fate, Taken, take_return
 from syndicate.pipeline.upkeep import prune
 from syndicate.store import bounces, subscribers
+from syndicate.store.address_changes import add_change, complete_change, find_change
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import suppressions
 
@@ -225,3 +227,35 @@ def test_what_an_operator_undid_counts_no_more(world: World) -> None:
         subscription = subscribers.subscription_to(session, reader, "morning")
         assert subscription is not None
         assert subscription.state is SubscriptionState.CONFIRMED
+
+
+def test_an_address_that_she_has_left_speaks_not_against_the_new_one(world: World) -> None:
+    issue, reader = sent(world)
+    take(world, report(issue, reader, world.keyring, FULL))
+    world.now += timedelta(hours=1)
+    with world.database.write() as session:
+        address = parse_address("ann@new.example")
+        number = add_change(session, reader, address, hash_address(address.key, world.keyring.hash_key), world.now)
+        change = find_change(session, number)
+        assert change is not None
+        complete_change(session, change, world.now)
+    world.now += timedelta(hours=1)
+    late = take(world, report(issue, reader, world.keyring, UNKNOWN))
+    assert (late.fate, late.suppressed) == (Fate.APPLIED, False)
+    assert listed(world) == []
+    with world.database.read() as session:
+        assert bounces.history(session, reader)[0] == []
+    world.now += timedelta(days=1)
+    assert take(world, report(*moved(world), world.keyring, UNKNOWN)).suppressed
+
+
+def moved(world: World) -> tuple[int, int]:
+    """The next issue to her new address."""
+    world.article(f"story-{world.now:%Y-%m-%d}")
+    world.poll()
+    issue = world.compose(f"daily/{world.now:%Y-%m-%d}")
+    world.deliver(ScriptedSender())
+    with world.database.read() as session:
+        person = subscribers.find_subscriber(session, "ann@new.example")
+    assert person is not None
+    return issue.id, person.id
