@@ -1,14 +1,19 @@
-"""``bounces classify``: one object a line, whatever the files are."""
+"""``bounces`` and ``suppressions``: what came back is told, applied, and undone."""
 
 from __future__ import annotations
 
+import email
 import json
 import os
+import re
+from email import policy
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
 import pytest
 from calls import Call, Result
+from publisher import Publisher
 
 FOLDER = Path(__file__).parents[1] / "data" / "bounces"
 
@@ -69,7 +74,6 @@ Subject: Undelivered Mail Returned to Sender
 def publisher(tmp_path: Path, syndicate: Call) -> Publisher:
     """One issue went out to three readers."""
     publisher = Publisher(tmp_path, frequencies=("daily",))
-    publisher.more = '[bounce]\nreturn_path = "bounces@courier.example"\n'
     publisher.write()
     publisher.article("a")
     assert syndicate("poll").status == 0
@@ -85,7 +89,7 @@ def outbox(tmp_path: Path) -> dict[str, tuple[str, str]]:
         message = email.message_from_bytes(path.read_bytes(), policy=policy.default)
         leave = re.search(r"<mailto:([^?>]+)\?", message["List-Unsubscribe"])
         assert leave
-        found[str(message["To"])] = (message["Return-Path"].strip("<>"), leave[1])
+        found[parseaddr(str(message["To"]))[1]] = (message["Return-Path"].strip("<>"), leave[1])
     return found
 
 
@@ -108,7 +112,7 @@ def test_a_maildir_is_applied_and_only_ours_goes(syndicate: Call, tmp_path: Path
     (folder / "new" / "5").mkdir()
     result = syndicate("bounces", "--maildir", folder, "--json")
     assert result.status == 1  # one could not be read, and it says so
-    assert "5: it is no file" in result.err
+    assert "5: it cannot be read" in result.err
     told = result.document
     assert (told["read"], told["applied"], told["unsubscribe"], told["foreign"]) == (4, 1, 2, 1)
     assert (told["suppressed"], told["unsubscribed"], told["classes"]["hard"]) == (1, 1, 1)
@@ -127,7 +131,10 @@ def test_one_message_from_a_pipe_and_the_way_back(syndicate: Call, process: Call
     reader, (sender, _) = min(outbox(tmp_path).items())
     result = process("bounces", "--stdin", stdin=UNKNOWN.format(to=sender, reader=reader))
     assert (result.status, result.err) == (0, "")
-    assert result.out.splitlines() == ["1 message read, 1 applied: 1 hard", "1 newly suppressed, no subscriptions ended"]
+    assert result.out.splitlines() == [
+        "1 message read, 1 applied: 1 hard",
+        "1 newly suppressed, no subscriptions ended",
+    ]
     assert syndicate("suppressions", "remove", reader).out.startswith(f"{reader}: may be written to again; 1 returned")
     assert syndicate("suppressions", "remove", reader).status == 1
     again = process("bounces", "--stdin", stdin=UNKNOWN.format(to=sender, reader=reader))

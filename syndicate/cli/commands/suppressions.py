@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
     """Add the group ``suppressions``."""
     group = typer.Typer(no_args_is_help=True, help="Addresses never to be written to.", rich_markup_mode=None)
     group.command("list", epilog=example("syndicate suppressions list"))(list_)
-    group.command("add", epilog=example("syndicate suppressions add ann@example.org", "suppressions add spam.example"))(add)
+    group.command("add", epilog=example("syndicate suppressions add ann@example.org", "suppressions add spam.example"))(
+        add
+    )
     group.command("remove", epilog=example("syndicate suppressions remove ann@example.org"))(remove)
     app.add_typer(group, name="suppressions")
 
