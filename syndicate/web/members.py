@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
 from starlette.concurrency import run_in_threadpool
@@ -138,6 +139,9 @@ class MemberPages:
             "topics": topics,
             "everything": chosen == [EVERYTHING],
             "languages": self._languages,
+            "articles_too": bool(digest.language_choice),
+            # Asked only where it decides when the mail comes.
+            "zones": _zones() if digest.timezone == "subscriber" else [],
             "saved": saved,
             "problem": problem,
         }
@@ -187,6 +191,7 @@ class MemberPages:
             "email": shown.masked_email,
             "name": shown.name,
             "language": shown.language or "",
+            "timezone": shown.timezone or "",
             "frequency": subscription.frequency,
             "often": self._often(subscription),
             "may_undo": shown.may_undo,
@@ -227,8 +232,14 @@ def _chosen(form: Form) -> Preferences:
         topics=topics,
         name=form.text("name"),
         language=form.text("language"),
+        timezone=form.text("timezone"),
         catch_up=form.text("catch_up") is not None,
     )
+
+
+def _zones() -> list[str]:
+    """What a browser may propose: places, not the short names and offsets of old."""
+    return sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
 
 
 def _languages(templates: Any) -> list[tuple[str, str]]:

@@ -53,6 +53,7 @@ _ABOUT: dict[str, Any] = {
     "email": "r***@example.org",
     "name": "Nora",
     "language": "en",
+    "timezone": "Europe/London",
     "frequency": "daily",
     "often": "once a day",
     "may_undo": True,
@@ -61,13 +62,15 @@ _ABOUT: dict[str, Any] = {
     "unsubscribe_url": "/unsubscribe/sample",
     "parts": [],
 }
-_LITTLE = _ABOUT | {"name": "", "language": "", "often": "", "may_undo": False, "confirmed": False}
+_LITTLE = _ABOUT | {"name": "", "language": "", "timezone": "", "often": "", "may_undo": False, "confirmed": False}
 _SEVERAL = _ABOUT | {"parts": [_ABOUT, _LITTLE], "unsubscribe_url": ""}
 _CHOICES = {
     "frequencies": [("daily", "Once a day"), ("weekly", "Once a week")],
     "topics": [("news", True), ("port", False)],
     "everything": False,
     "languages": [("de", "Deutsch"), ("en", "English")],
+    "articles_too": True,
+    "zones": ["Europe/London", "Asia/Kathmandu"],
     "saved": True,
     "problem": "choose at least one topic",
 }
@@ -76,6 +79,8 @@ _NO_CHOICES = {
     "topics": [],
     "everything": True,
     "languages": [],
+    "articles_too": False,
+    "zones": [],
     "saved": False,
     "problem": None,
 }

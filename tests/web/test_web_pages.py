@@ -229,6 +229,32 @@ def test_a_choice_that_is_not_on_offer(sqlite_site: Site, form: dict[str, str], 
     assert sqlite_site.everything() == before
 
 
+def test_the_time_zone_is_asked_where_it_decides_when_the_mail_comes(
+    sqlite_database: Database, keyring: Keyring, now: datetime, configuration: Settings
+) -> None:
+    assert (
+        'name="timezone"'
+        not in (plain := Site(sqlite_database, keyring, now, configuration))
+        .client.get(plain.link(Purpose.PREFERENCES, confirmed(plain)))
+        .text
+    )
+    own = {
+        name: digest.model_copy(update={"timezone": "subscriber", "language_choice": ("en", "cy")})
+        for name, digest in configuration.digest.items()
+    }
+    site = Site(sqlite_database, keyring, now, configuration.model_copy(update={"digest": own}))
+    link = site.link(Purpose.PREFERENCES, 1)
+    page = site.client.get(link).text
+    assert '<option value="Asia/Kathmandu">' in page
+    assert "Language of dates" not in page
+    assert 'value="Asia/Kathmandu" list' in site.client.post(link, data={"timezone": "Asia/Kathmandu"}).text
+    wrong = site.client.post(link, data={"timezone": "Europe/Lundon"})
+    assert (wrong.status_code, "Europe/London" in wrong.text) == (400, True)
+    assert rows(sqlite_database, "SELECT timezone FROM subscribers") == [("Asia/Kathmandu",)]
+    site.client.post(link, data={"timezone": ""})
+    assert rows(sqlite_database, "SELECT timezone FROM subscribers") == [(None,)]
+
+
 def test_preferences_of_who_left(sqlite_site: Site) -> None:
     link = sqlite_site.link(Purpose.PREFERENCES, confirmed(sqlite_site))
     unsubscribe_address(sqlite_site.database, ANN, now=sqlite_site.now)
