@@ -41,7 +41,8 @@ bench: $(VENV)/.test  ## each benchmark prints JSON
 
 judge: $(VENV)/.test  ## judges that no registry offers, each where its variable names a checkout
 	@echo "FEEDVALIDATOR=$${FEEDVALIDATOR:-(not set: a checkout of github.com/w3c/feedvalidator)}"
-	@echo "BOUNCES=$${BOUNCES:-(not set: a folder of public bounces)}"
+	@echo "BOUNCES=$${BOUNCES:-(not set: a checkout of github.com/sisimai/rb-sisimai)}"
+	@if test -n "$$BOUNCES"; then $(BIN)/python judges/bounces.py "$$BOUNCES"; fi
 	@if test -n "$$FEEDVALIDATOR"; then $(PIP) html5lib && $(BIN)/python judges/feedvalidator.py "$$FEEDVALIDATOR" $(ARGS); fi
 
 clean:  ## what make and the tools made; never a database, its key, feeds or an outbox

@@ -147,5 +147,9 @@ class RelayError(SyndicateError):
     """A mail server as a whole does not work (refused, wrong certificate, log-in refused); no recipient is at fault."""
 
 
+class InboundError(SyndicateError):
+    """Mail that came in could not be read: no such file or folder, no permission."""
+
+
 class BackupError(SyndicateError):
     """A backup could not be written or read."""

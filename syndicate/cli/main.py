@@ -15,11 +15,13 @@ from syndicate import __version__
 from syndicate.cli.commands import (
     articles,
     backups,
+    bounces,
     check,
     database,
     demo,
     digests,
     issues,
+    plan,
     service,
     start,
     subscribers,
@@ -30,7 +32,7 @@ from syndicate.cli.errors import FAILED, report
 from syndicate.service.stopping import leave
 
 # Each module registers its own commands, in the order of the help page.
-GROUPS = (start, demo, check, articles, digests, issues, why, subscribers, service, backups, database)
+GROUPS = (start, demo, check, articles, plan, digests, issues, why, subscribers, bounces, service, backups, database)
 
 # No rich mark-up in help and usage errors: importing rich costs more than everything else that `--help` does.
 app = typer.Typer(name="syndicate", rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)

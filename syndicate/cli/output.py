@@ -37,6 +37,11 @@ class Output:
             escaped = not (sys.stdout.encoding or "").lower().startswith("utf")
             print(json.dumps(value, indent=2, ensure_ascii=escaped, default=plain), flush=True)  # noqa: T201 - this is the printer
 
+    def line(self, value: Any) -> None:
+        """Print a JSON document on a line of its own, of several that follow each other; without ``--json`` nothing."""
+        if self.as_json:
+            print(json.dumps(value, default=plain), flush=True)  # noqa: T201 - this is the printer
+
     def text(self, line: str = "") -> None:
         """Print a line for people; with ``--json`` nothing."""
         if not self.as_json:

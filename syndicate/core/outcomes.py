@@ -159,6 +159,11 @@ _NO_SUCH = _words(
     r"\b(host|domain)( name)? (unknown|not found|does(n'?t| not) exist)\b",
     r"\bno mailbox\b|\bmailbox (is )?(unavailable|not available)\b",
     r"\bun(routeable|routable|deliverable) address\b|\bnot our customer\b|\bno longer (with|works|employed|on)\b",
+    r"\b(does(n'?t| not)|do(n'?t| not)) have an? \S+ (e-?mail )?account\b|\bno (such|valid) recipients?\b",
+    r"\b(address|recipient|user|mailbox)\b.{0,40}?\b(couldn'?t be|not be|wasn'?t|not) (found|recogni[sz]ed)\b",
+    r"\binvalid (final delivery )?(userid|user ?name)\b|\bno mx( or srv)?( records?)? (was )?found\b",
+    r"\bno smtp service\b|\bno longer in use\b",
+    r"\bnot accept(ing)? (network )?messages\b|\bdomain is not reachable\b|\bnot in (the )?(name and )?address book\b",
     r"\bnull ?mx\b|\b(host|domain) does(n'?t| not) accept (any )?(e-?)?mail\b",
 )
 _OUR_FAULT = _words(
@@ -170,6 +175,7 @@ _OUR_FAULT = _words(
     r"\b(unable|not (permitted|allowed)) to relay\b|\b(reverse dns|rdns|ptr)\b|\b(helo|ehlo)\b",
     r"\b(sender|from|return.?path|originator)\b.{0,60}?\b(reject|denied|refus|unknown|invalid|not (exist|found)|verif)",
     r"\bdomain of sender\b|\byour (ip|host|server|domain|account|mail ?server|network)\b|\brate limit|\bthrottl",
+    r"\brecipient preferences\b|\bmy name was rejected\b",
     r"\b(daily|hourly|sending|outgoing|relay) (user )?(sending )?(quota|limit)|\bunusual rate\b",
 )
 _ANOTHER_DAY = _words(
@@ -177,7 +183,7 @@ _ANOTHER_DAY = _words(
     r"\b(insufficient|not enough|out of|no more)( system| disk| mail)* (storage|space|disk)|\bno space\b",
     r"\btoo (large|big)\b|\bexceed(s|ed)?\b.{0,40}?\b(size|limit|maximum)|\b(size|length) (limit )?exceed",
     r"\btemporar(y|ily)\b|\btry (again )?later\b|\breceiving (e-?mail|mail|messages) (too|at a)\b",
-    r"\btoo many (hops|recipients)\b",
+    r"\btoo many (hops|recipients)\b|\bname service error\b|\bname server reply\b|\bnot found, try again\b",
 )
 _POLICY = _words(
     r"\bpolic(y|ies)\b|\baccess denied\b|\badministrative|\bnot (allowed|permitted|authori[sz]ed|accepted)\b",

@@ -23,8 +23,9 @@ from syndicate.errors import SyndicateError, UsageError
 from syndicate.pipeline.deliver import DeliverResult, LostHoldError, ParkingSender, deliver_batch, tend
 from syndicate.service.collecting import collect_seldom
 from syndicate.service.wiring import Services
-from syndicate.store.holders import DEAD_AFTER, TOUCH_EVERY
+from syndicate.store.holders import DEAD_AFTER, TOUCH_EVERY, remove_holder, touch_holder
 from syndicate.store.jobs import QUEUE, TASK
+from syndicate.store.seats import keep_seats
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class Worker:
         self._connections = connections
         self._name = uuid.uuid4().hex
         self._pause = FIRST_PAUSE
+        self._sending = threading.Lock()
+        self._parked_as: str | None = None  # the holder that has the seats of the parked connections
         self._loop: asyncio.AbstractEventLoop | None = None
         self._serving: asyncio.Task[None] | None = None
         self._threads = [
@@ -73,7 +76,10 @@ class Worker:
             self._end_procrastinate()
             self._threads[0].join(0.2)
         self._threads[1].join(max(0.1, end - time.monotonic()))
-        self._end_idle(older_than=0)
+        try:
+            self._look_after_parked(older_than=0)
+        except SyndicateError as error:
+            log.info("worker: %s", error)
         return not any(thread.is_alive() for thread in self._threads)
 
     def _end_procrastinate(self) -> None:
@@ -87,10 +93,32 @@ class Worker:
     def _senders(self) -> list[ParkingSender]:
         return [ParkingSender(sender, connections=self._connections) for sender in self.services.senders]
 
-    def _end_idle(self, **older: float) -> None:
-        if "_senders" in self.__dict__:
-            for sender in self._senders:
-                sender.end_idle(**older)
+    def _look_after_parked(self, *, older_than: float = TEND_EVERY) -> None:
+        """Close connections that were not taken up again at once; show the life of the holder of the others' seats."""
+        if "_senders" not in self.__dict__:
+            return
+        for sender in self._senders:
+            sender.end_idle(older_than=older_than)
+        if not self._sending.acquire(blocking=False):
+            return  # a batch is being sent: its holder has the seats
+        try:
+            if self._parked_as is None:
+                return
+            still_open = {sender.label: sender.open for sender in self._senders}
+            with self.services.database.write() as session:
+                if any(still_open.values()) and touch_holder(session, self._parked_as, self.services.clock()):
+                    keep_seats(session, self._parked_as, still_open)
+                    return
+                remove_holder(session, self._parked_as)
+            self._let_go()
+        finally:
+            self._sending.release()
+
+    def _let_go(self) -> None:
+        """End the parked connections: nobody has their seats any more."""
+        self._parked_as = None
+        for sender in self._senders:
+            sender.end_idle(older_than=0)
 
     def _take_jobs(self) -> None:
         asyncio.run(self._serve())
@@ -144,20 +172,9 @@ class Worker:
 
     def deliver(self, batch_id: int) -> None:
         """Do one job. What stops it is told, and makes this worker pause; the batch waits for another turn."""
-        services = self.services
         try:
-            result = deliver_batch(
-                services.database,
-                self._senders,
-                services.envelopes,
-                batch_id,
-                holder=services.holder(alone=False),
-                rules=services.rules,
-                limits=services.limits,
-                stop=self.stop,
-                may_take=services.check_disk,
-                log=log.error,
-            )
+            with self._sending:
+                result = self._send(batch_id)
         except SyndicateError as error:
             self._rest(f"deliver: {error}")
         except Exception:
@@ -165,6 +182,30 @@ class Worker:
             self._rest(None)
         else:
             self._tell(result)
+
+    def _send(self, batch_id: int) -> DeliverResult | None:
+        services = self.services
+        holder = services.holder(alone=False)
+        before, self._parked_as = self._parked_as, None
+        try:
+            result = deliver_batch(
+                services.database,
+                self._senders,
+                services.envelopes,
+                batch_id,
+                holder=holder,
+                before=before,
+                rules=services.rules,
+                limits=services.limits,
+                stop=self.stop,
+                may_take=services.check_disk,
+                log=log.error,
+            )
+        except BaseException:
+            self._let_go()
+            raise
+        self._parked_as = holder.name
+        return result
 
     def _tell(self, result: DeliverResult | None) -> None:
         if result is None:
@@ -196,6 +237,7 @@ class Worker:
                 self._end_procrastinate()
             looked_at = time.monotonic()
             try:
+                self._look_after_parked()
                 tended = tend(self.services.database, me=self._name, rules=self.services.rules)
             except SyndicateError as error:
                 pause = min(pause * 2, LAST_TRY)
@@ -209,7 +251,6 @@ class Worker:
                     log.warning("%d deliveries of a process that died: in doubt, or queued again", tended.taken_over)
                 if tended.called:
                     log.info("%d batches had lost their job", tended.called)
-            self._end_idle()
 
 
 def _told_briefly(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

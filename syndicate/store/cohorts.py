@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Integer, Text, func, select, type_coerce, update
@@ -32,13 +33,16 @@ class Cohort:
     subscriptions: int
 
 
-def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) -> list[Cohort]:
+def cohorts(
+    session: Session, digest: str, frequencies: Iterable[str] | None, now: datetime | None = None
+) -> list[Cohort]:
     """The confirmed subscriptions of a digest (of these frequencies, None = all), grouped by where they stand.
 
-    Memory grows with the groups, not with the subscriptions.
+    Without those who pause; ``now``: pauses that are over by then count as ended. Memory grows with the groups, not
+    with the subscriptions.
     """
     found: Counter[tuple[Any, ...]] = Counter()
-    for key, count in _grouped(session, digest, frequencies):
+    for key, count in _grouped(session, confirmed(digest, frequencies, now)):
         found[key] += count
     return [
         Cohort(
@@ -56,7 +60,7 @@ def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) ->
     ]
 
 
-def _grouped(session: Session, digest: str, frequencies: Iterable[str] | None) -> Iterator[tuple[tuple[Any, ...], int]]:
+def _grouped(session: Session, conditions: Sequence[Any]) -> Iterator[tuple[tuple[Any, ...], int]]:
     # As they stand in the database: what equal texts mean is read once for each group.
     keys = (
         col(SubscriptionRow.cursor),
@@ -69,7 +73,7 @@ def _grouped(session: Session, digest: str, frequencies: Iterable[str] | None) -
     query = (
         select(*keys)
         .join(SubscriberRow, col(SubscriberRow.id) == col(SubscriptionRow.subscriber_id))
-        .where(*confirmed(digest, frequencies))
+        .where(*conditions)
     )
     if dialect_of(session) == "postgresql":
         for *key, count in session.connection().execute(query.add_columns(func.count()).group_by(*keys)):
@@ -80,11 +84,16 @@ def _grouped(session: Session, digest: str, frequencies: Iterable[str] | None) -
         yield from Counter(map(tuple, rows)).items()
 
 
-def confirmed(digest: str, frequencies: Iterable[str] | None) -> list[Any]:
-    """The conditions of the confirmed subscriptions of a digest, of these frequencies (None = all)."""
+def confirmed(digest: str, frequencies: Iterable[str] | None, now: datetime | None = None) -> list[Any]:
+    """The conditions of the confirmed subscriptions of a digest, of these frequencies (None = all), that do not pause.
+
+    ``now``: pauses that are over by then count as ended.
+    """
+    paused_until = col(SubscriptionRow.paused_until)
     conditions: list[Any] = [
         col(SubscriptionRow.digest) == digest,
         col(SubscriptionRow.state) == SubscriptionState.CONFIRMED.value,
+        paused_until.is_(None) if now is None else paused_until.is_(None) | (paused_until <= now),
     ]
     if frequencies is not None:
         conditions.append(col(SubscriptionRow.frequency).in_([str(frequency) for frequency in frequencies]))

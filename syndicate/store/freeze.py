@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, insert, literal, select, text, update
 from sqlmodel import Session, col
 
+from syndicate.core.waves import LocalTime
 from syndicate.errors import LedgerError
 from syndicate.model import Counts, DeliveryState, IssueState
 from syndicate.store.batches import slice_issue
@@ -28,6 +29,7 @@ from syndicate.store.tables import (
     SubscriptionRow,
     SuppressionRow,
 )
+from syndicate.store.waves import due_by_zone, zones_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ def freeze(
     now: datetime,
     hold: Hold | None = None,
     made_with: Mapping[str, Any] | None = None,
+    local: LocalTime | None = None,
 ) -> int:
     """Write an issue, its editions and one delivery per candidate, and move the cursors; returns the issue's id.
 
@@ -70,7 +73,7 @@ def freeze(
     them, and on PostgreSQL the jobs that call workers. The editions must be planned in this transaction: their cohorts
     say how many candidates there are. Raises LedgerError, and nothing is kept, unless candidates = queued + suppressed
     = cursors moved (Ghost calls this a frozen preparation). With ``hold`` it is a draft: nothing of it leaves before
-    ``drafts.approve`` lets it run.
+    ``drafts.approve`` lets it run. With ``local`` its deliveries are due in waves, in whose order they stand.
     """
     session.execute(
         # A skipped issue of the same period blocks nothing: it gives way to the real one.
@@ -91,6 +94,7 @@ def freeze(
         deadline_at=None if hold is None else hold.deadline_at,
         deadline_action=None if hold is None else hold.action,
         made_with=None if made_with is None else dict(made_with),
+        local_day=None if local is None else local.day.isoformat(),
     )
     session.add(issue)
     session.flush()
@@ -101,7 +105,7 @@ def freeze(
     planned = sum(cohort.subscriptions for edition in editions for cohort, _ in edition.cohorts)
     issue.recipients = planned
     session.flush()
-    _insert_deliveries(session, issue_id, digest, frequencies, now)
+    _insert_deliveries(session, issue_id, digest, frequencies, now, local)
     moved = _move_cursors(session, issue_id, max_seq, confirmed(digest, frequencies))
     counts = issue_counts(session, [issue_id]).get(issue_id, Counts())
     if not planned == counts.queued + counts.suppressed == counts.total == moved:
@@ -112,7 +116,7 @@ def freeze(
     _count_recipients(session, issue_id)
     if hold is None:
         slice_issue(session, issue_id)
-        call_workers(session, issue_id)
+        call_workers(session, issue_id, in_waves=local is not None)
     return issue_id
 
 
@@ -182,12 +186,21 @@ def candidates(issue_id: int, digest: str, frequencies: Iterable[str] | None, *c
 
 
 def _insert_deliveries(
-    session: Session, issue_id: int, digest: str, frequencies: Iterable[str] | None, now: datetime
+    session: Session,
+    issue_id: int,
+    digest: str,
+    frequencies: Iterable[str] | None,
+    now: datetime,
+    local: LocalTime | None,
 ) -> None:
     by_address = SuppressionRow.__table__.alias("by_address")  # type: ignore[attr-defined]
     by_domain = SuppressionRow.__table__.alias("by_domain")  # type: ignore[attr-defined]
     reason = func.coalesce(by_address.c.reason, by_domain.c.reason)
-    due = literal(now, DeliveryRow.__table__.c.due_at.type)  # type: ignore[attr-defined]
+    at = literal(now, DeliveryRow.__table__.c.due_at.type)  # type: ignore[attr-defined]
+    due = at
+    if local is not None:
+        zones = zones_of(session, digest, frequencies)
+        due = due_by_zone(local.due_times(zones, not_before=now), counts=zones, otherwise=now)
     values = {
         "issue_id": col(CohortRow.issue_id),
         "edition_id": col(CohortRow.edition_id),
@@ -197,7 +210,7 @@ def _insert_deliveries(
         "reason": reason,
         "attempts": literal(0),
         "due_at": due,
-        "finished_at": case((reason.is_not(None), due), else_=None),
+        "finished_at": case((reason.is_not(None), at), else_=None),
         "resolved": literal(False),
     }
     source = (
@@ -207,6 +220,8 @@ def _insert_deliveries(
         )
         .outerjoin(by_domain, and_(by_domain.c.scope == "domain", by_domain.c.value == col(SubscriberRow.domain)))
     )
+    if local is not None:  # so that the batches are of one wave each, as far as may be
+        source = source.order_by(due, col(SubscriptionRow.id))
     session.execute(insert(DeliveryRow).from_select(list(values), source, include_defaults=False))
 
 

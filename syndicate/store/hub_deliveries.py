@@ -41,7 +41,10 @@ class TopicSubscribers:
 
 
 def owe_deliveries(session: Session, topic: str, now: datetime) -> int:
-    """Owe a topic's document to all its subscribers. One being retried keeps its time, and will get the newest."""
+    """Owe a topic's document to all its subscribers; returns how many.
+
+    One being retried keeps its time, and will get the newest.
+    """
     columns = {
         deliveries.c.subscription_id: subscriptions.c.id,
         deliveries.c.changes: literal(1),
@@ -64,7 +67,9 @@ def owe_deliveries(session: Session, topic: str, now: datetime) -> int:
                 "due_at": func.coalesce(deliveries.c.due_at, literal(now, deliveries.c.due_at.type)),
                 "owed_at": func.coalesce(deliveries.c.owed_at, literal(now, deliveries.c.owed_at.type)),
             },
-        )
+        ),
+        # SQLAlchemy keeps the count of an INSERT only if told to: it was -1 with psycopg.
+        execution_options={"preserve_rowcount": True},
     )
     return int(result.rowcount)
 

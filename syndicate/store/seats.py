@@ -6,11 +6,11 @@ process had is free. On SQLite one process sends: there is nothing to share.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlmodel import Session
 
 from syndicate.core.seats import share
@@ -22,12 +22,19 @@ _TABLE: Any = RelaySeatRow.__table__  # type: ignore[attr-defined]
 
 
 def claim_seats(
-    session: Session, *, holder: str, wanted: Mapping[str, int], most: Mapping[str, int], now: datetime
+    session: Session,
+    *,
+    holder: str,
+    wanted: Mapping[str, int],
+    most: Mapping[str, int],
+    now: datetime,
+    bound: Callable[[str, int], int] = lambda _relay, _seats: 0,
 ) -> dict[str, int]:
     """How many connections to each relay this process may have now; asked again every few seconds.
 
-    ``wanted`` and ``most`` (``max_conns``) by relay. One who must give some up is told so here, and another one gets
-    them when it asks after that. The holder is registered.
+    ``wanted`` and ``most`` (``max_conns``) by relay. One who must give some up is told so here: ``bound`` lets a relay
+    have no more than so many from this moment on, and says how many are open still. Those keep their seats until they
+    are closed; another one gets them when it asks after that. The holder is registered.
     """
     found: dict[str, int] = {}
     for relay in sorted(wanted):
@@ -43,11 +50,25 @@ def claim_seats(
         ).all()
         fair = share({row.holder: row.wanted for row in rows} | {holder: wanted[relay]}, most[relay])[holder]
         seats = max(0, min(fair, most[relay] - sum(row.seats for row in rows)))
-        statement = upsert(session, _TABLE).values(relay=relay, holder=holder, wanted=wanted[relay], seats=seats)
+        taken = max(seats, bound(relay, seats))
+        statement = upsert(session, _TABLE).values(relay=relay, holder=holder, wanted=wanted[relay], seats=taken)
         session.execute(
             statement.on_conflict_do_update(
-                index_elements=["relay", "holder"], set_={"wanted": wanted[relay], "seats": seats}
+                index_elements=["relay", "holder"], set_={"wanted": wanted[relay], "seats": taken}
             )
         )
         found[relay] = seats
     return found
+
+
+def pass_on_seats(session: Session, before: str, holder: str) -> None:
+    """Have a holder take over the seats, and the open connections, of its own process's last one."""
+    session.execute(update(_TABLE).where(_TABLE.c.holder == before).values(holder=holder))
+
+
+def keep_seats(session: Session, holder: str, open_: Mapping[str, int]) -> None:
+    """Keep seats for connections that are open and idle, and want no more: the others may have the rest at once."""
+    for relay, count in sorted(open_.items()):
+        session.execute(
+            update(_TABLE).where(_TABLE.c.relay == relay, _TABLE.c.holder == holder).values(wanted=0, seats=count)
+        )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,3 +147,41 @@ def test_a_running_issue_shows_its_pace(syndicate: Call) -> None:
     assert "accepted lately" in shown
     syndicate("issues", "pause", "1")
     assert syndicate("issues", "show", "1", "--json").document["rate"] is None
+
+
+@pytest.mark.usefixtures("publisher")
+def test_an_issue_is_watched_until_it_is_over_or_paused(
+    syndicate: Call, process: Call, server: RecordingServer
+) -> None:
+    server.replies = {}
+    syndicate("send", "morning", "--no-wait")
+    sending = threading.Timer(1.5, lambda: process("deliver"))
+    sending.start()
+    result = syndicate("issues", "show", "1", "--watch", "--json")
+    sending.join()
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert result.status == 0
+    assert (lines[0]["state"], lines[0]["counts"]["queued"]) == ("running", 4)
+    assert "reasons" not in lines[0]
+    assert (lines[-1]["state"], lines[-1]["counts"]["accepted"], lines[-1]["reasons"]) == ("finished", 4, [])
+    # What is over, or waits for an operator, is shown and not waited for.
+    (line,) = syndicate("issues", "show", "1", "--watch", "--json").out.splitlines()
+    assert json.loads(line)["state"] == "finished"
+    syndicate("send", "morning", "--no-wait")
+    assert syndicate("issues", "show", "99", "--watch").status == 2
+
+
+@pytest.mark.usefixtures("publisher")
+def test_watching_a_paused_issue_ends_at_once_and_ctrl_c_stops_nothing(publisher: Publisher, syndicate: Call) -> None:
+    syndicate("send", "morning", "--no-wait")
+    watching = publisher.start("issues", "show", "1", "--watch")
+    assert watching.stdout is not None
+    assert watching.stdout.readline().startswith("issue 1, morning manual/")
+    watching.send_signal(signal.SIGINT)
+    out, err = watching.communicate(timeout=60)
+    assert (watching.returncode, err) == (0, "")
+    assert "state" in out
+    assert "4 = 4 queued" in out
+    syndicate("issues", "pause", "1")
+    shown = syndicate("issues", "show", "1", "--watch").out
+    assert "paused" in shown

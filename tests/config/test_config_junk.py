@@ -95,7 +95,8 @@ def test_every_key_refuses_a_wrong_type_in_our_words(inspect: Inspect) -> None:
             for key in keys_of(model):
                 if key in {"type", "mailboxes", "actions"}:
                     continue
-                _, problems = inspect(f"{head}\n{tag}{key} = 1979-05-27\n")
+                wrong = "{ x = 1 }" if key == "schedule_from" else "1979-05-27"
+                _, problems = inspect(f"{head}\n{tag}{key} = {wrong}\n")
                 path = {"one": kind.name, "named": f"{kind.name}.x", "list": f"{kind.name}.0"}[kind.form]
                 mine = [problem for problem in problems if problem.key == f"{path}.{key}"]
                 assert len(mine) == 1, (head, key, problems)

@@ -90,3 +90,15 @@ def test_every_template_is_compiled_and_a_page_knows_no_slots() -> None:
         ("templates/parts/foot.txt", "line 1"),
     ]
     assert template_problems(texts(pages__own_html="{{ unsubscribe_url | upper }}"), settings()) == []
+
+
+def test_what_breaks_only_in_one_mail_for_several_digests_is_found() -> None:
+    broken = texts(
+        digest__digest_txt=texts()["digest/digest.txt"]
+        + "\n{% block ending %}{% if joint %}{{ nothing.there }}{% endif %}{% endblock %}"
+    )
+    joined = {"merge": "subscriber"}
+    assert template_problems(broken, settings()) == []
+    (found,) = template_problems(broken, settings(morning=joined, sport={}))
+    assert "'nothing' is undefined" in found.message
+    assert template_problems(texts(), settings(morning=joined, sport=joined)) == []

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from frozen_issue import waiting_jobs
+from smtp_server import RecordingServer
 from sqlalchemy import text
 from sqlmodel import col, select
 from world import Answer, ScriptedConnection, ScriptedSender, World, accept, courier
 
 from syndicate.core.personal import Personal
 from syndicate.errors import DiskFullError, StoreError
+from syndicate.io.smtp import SmtpSender
 from syndicate.model import DeliveryState, Envelope, IssueState, Keyring, Outcome, OutcomeKind, RetryPlan
 from syndicate.pipeline import control
-from syndicate.pipeline.deliver import DeliverResult, Holder, LostHoldError, ParkingSender, Rules, deliver_batch, tend
+from syndicate.pipeline.deliver import (
+    DeliverResult,
+    Holder,
+    LostHoldError,
+    ParkingSender,
+    Rules,
+    deliver_batch,
+    posting,
+    tend,
+)
 from syndicate.pipeline.deliver import lease as leases
 from syndicate.pipeline.deliver.envelopes import Envelopes
 from syndicate.pipeline.deliver.lease import Lease
+from syndicate.pipeline.deliver.parking import NoSeatError
 from syndicate.store.batches import claim, still_ours
 from syndicate.store.deliveries import take
 from syndicate.store.engine import Database
-from syndicate.store.holders import DEAD_AFTER, register_holder, touch_holder
+from syndicate.store.holders import DEAD_AFTER, register_holder, remove_holder, touch_holder
 from syndicate.store.limits import Limits
-from syndicate.store.tables import BatchRow, DeliveryRow, HolderRow
+from syndicate.store.tables import BatchRow, DeliveryRow, HolderRow, RelaySeatRow
 
 DELAYS = (timedelta(minutes=5), timedelta(hours=1))
 
@@ -57,9 +70,13 @@ def run_batch(
     stop: threading.Event | None = None,
     may_take: Callable[[], None] = lambda: None,
     turn: float = 60.0,
+    batch_id: int | None = None,
+    before: str | None = None,
+    limits: Limits | None = None,
 ) -> DeliverResult | None:
-    with world.database.read() as session:
-        batch_id = session.exec(select(BatchRow.id)).one()
+    if batch_id is None:
+        with world.database.read() as session:
+            batch_id = session.exec(select(BatchRow.id)).one()
     assert batch_id is not None
     return deliver_batch(
         world.database,
@@ -68,10 +85,11 @@ def run_batch(
         batch_id,
         holder=Holder(name=holder, host="h", pid=1, alone=False),
         rules=rules(world),
-        limits=Limits(widest=sender.connections),
+        limits=limits or Limits(widest=sender.connections),
         stop=stop or threading.Event(),
         may_take=may_take,
         turn=turn,
+        before=before,
         log=world.told.append,
     )
 
@@ -419,3 +437,101 @@ def test_a_parked_connection_that_the_server_ended_is_not_handed_out() -> None:
     inner.handed[0].usable = False
     assert sender.connect().usable
     assert inner.opened == 2
+
+
+class Turnstile(RecordingServer):
+    """Knows how many connections were open at once at most."""
+
+    open = most = 0
+
+    def _protocol(self) -> Any:
+        protocol: Any = super()._protocol()
+        made, lost = protocol.connection_made, protocol.connection_lost
+
+        def connection_made(transport: Any) -> None:
+            self.open += 1
+            self.most = max(self.most, self.open)
+            made(transport)
+
+        def connection_lost(error: Exception | None) -> None:
+            self.open -= 1
+            lost(error)
+
+        protocol.connection_made, protocol.connection_lost = connection_made, connection_lost
+        return protocol
+
+
+@pytest.mark.parametrize("kept_for", [0.0, 5.0])
+def test_two_processes_never_open_more_connections_than_the_relay_allows(
+    world: World, monkeypatch: pytest.MonkeyPatch, kept_for: float
+) -> None:
+    """Also while one of them has some parked after its batch, and when the other ones want them."""
+    monkeypatch.setattr(posting, "TOUCH_EVERY", 0.1)  # shares are dealt anew so often
+    issue_id = issue_for(world, 300)
+    with world.database.write() as session:
+        session.execute(text("DELETE FROM batches"))
+        first, last = session.execute(text("SELECT min(id), max(id) FROM deliveries")).one()
+        for begin in range(first, last + 1, 50):
+            session.add(BatchRow(issue_id=issue_id, first_id=begin, last_id=min(last, begin + 49)))
+    with world.database.read() as session:
+        batches = [number for number in session.exec(select(BatchRow.id).order_by(col(BatchRow.id))) if number]
+    with Turnstile() as server:
+        server.delay = 0.03
+        relay = server.relay(max_conns=4)
+
+        def process(name: str) -> None:
+            parking, before, number = ParkingSender(SmtpSender([relay])), None, 0
+            while world.counts(issue_id).accepted < 300 and number < 200:
+                number += 1
+                run_batch(
+                    world,
+                    parking,
+                    batch_id=batches[(number + (name == "one")) % len(batches)],
+                    holder=f"{name}-{number}",
+                    before=before,
+                    limits=Limits(max_conns={relay.label: 4}),
+                )
+                before = f"{name}-{number}"
+                with world.database.read() as session:
+                    held = session.execute(
+                        text("SELECT sum(seats) FROM relay_seats WHERE holder = :me"), {"me": before}
+                    )
+                    assert (held.scalar_one() or 0) >= parking.open
+                time.sleep(0.1)
+            time.sleep(kept_for / 10)
+            parking.end_idle(older_than=0)
+            with world.database.write() as session:
+                remove_holder(session, str(before))
+
+        threads = [threading.Thread(target=process, args=(name,)) for name in ("one", "two")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert world.counts(issue_id).accepted == 300
+    assert 2 <= server.most <= 4
+
+
+def test_who_has_no_seat_waits_for_one(world: World) -> None:
+    issue_id = issue_for(world, 5)
+    with RecordingServer() as server:
+        relay = server.relay(max_conns=2)
+        with world.database.write() as session:
+            register_holder(session, "other", host="there", pid=2, now=world.now)
+            session.add(RelaySeatRow(relay=relay.label, holder="other", wanted=2, seats=2))
+        limits = Limits(max_conns={relay.label: 2})
+        assert run_batch(world, ParkingSender(SmtpSender([relay])), limits=limits) is not None
+        assert (server.connections, world.counts(issue_id).queued) == (0, 5)
+        with world.database.write() as session:
+            remove_holder(session, "other")
+        parking = ParkingSender(SmtpSender([relay]))
+        run_batch(world, parking, limits=limits)
+        assert (server.accepted, world.counts(issue_id).accepted) == (5, 5)
+        parking.bound(0)
+        taken = [parking.connect() for _ in range(parking.open)]
+        with pytest.raises(NoSeatError, match="max_conns"):
+            parking.connect()
+        for connection in taken:
+            connection.close()
+        parking.end_idle(older_than=0)
+        assert parking.open == 0

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from smtp_faults import Close, FaultServer, say
 from sqlmodel import col, select
 from world import TEMPLATES, ScriptedSender, Stories, World, courier
 
@@ -14,6 +15,7 @@ from syndicate.config import Settings
 from syndicate.core.addresses import hash_address, parse_address
 from syndicate.core.links import sign_joint, verify_unsubscribe
 from syndicate.core.personal import Personal
+from syndicate.io.smtp import SmtpSender
 from syndicate.model import (
     DeliveryState,
     Envelope,
@@ -26,7 +28,7 @@ from syndicate.model import (
     SubscriptionState,
 )
 from syndicate.pipeline import control
-from syndicate.pipeline.compose import EditionRenderer
+from syndicate.pipeline.compose import EditionRenderer, preview_digest
 from syndicate.pipeline.compose.composing import Wanted, compose_together
 from syndicate.pipeline.compose.due import compose_due
 from syndicate.pipeline.compose.editing.withdrawing import take_out_withdrawn
@@ -516,3 +518,62 @@ def test_the_clock_joins_what_is_due_together_and_a_broken_digest_stops_no_other
     assert list(found.failures) == ["sport"]
     alone = [row for row in world.rows() if row.state == "queued"]
     assert [row.joined_to for row in alone] == [None]
+
+
+def test_a_preview_for_a_reader_shows_the_mail_that_joins(world: Joined) -> None:
+    world.reader("both@example.org", "morning", "sport")
+    world.reader("one@example.org", "morning")
+    tools = world.database, world.renderer, Personal.of(world.settings), world.keyring
+    made = preview_digest(*tools, "sport", email="both@example.org", now=world.now)
+    assert list(made.digests) == ["morning", "sport"]
+    assert made.subject == "Morning Courier and Sport Courier: The storm"
+    assert sorted(made.articles) == ["The regatta", "The storm"]
+    assert "end all of them" in " ".join(made.text.split())
+    assert preview_digest(*tools, "morning", email="one@example.org", now=world.now).digests == ()
+    world.settings = joined(sport={"send_at": "18:00"})
+    tools = world.database, world.renderer, Personal.of(world.settings), world.keyring
+    assert preview_digest(*tools, "sport", email="both@example.org", now=world.now).digests == ()
+
+
+def relay(server: FaultServer) -> SmtpSender:
+    return SmtpSender([server.relay(max_conns=3)], "mail.courier.example")
+
+
+def test_a_real_server_sees_one_message_for_two_rows(world: Joined) -> None:
+    for number in range(10):
+        world.reader(f"both{number}@example.org", "morning", "sport")
+    world.reader("one@example.org", "sport")
+    issues = world.together()
+    with FaultServer() as server:
+        result = world.deliver(relay(server))
+    assert result.outcomes == {DeliveryState.ACCEPTED: 21}
+    ids = [message.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] for message in server.seen.messages]
+    assert (len(ids), len(set(ids))) == (11, 11)
+    assert [world.counts(issue.id).accepted for issue in issues] == [10, 11]
+    assert world.balanced()
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (say("451 4.2.0 greylisted"), "deferred"),
+        (say("554 5.7.1 looks like spam"), "rejected"),
+        (Close(), "in_doubt"),
+    ],
+)
+def test_what_a_real_server_answers_after_the_data_holds_for_both(world: Joined, answer: Any, state: str) -> None:
+    world.reader("both@example.org", "morning", "sport")
+    issues = world.together()
+    with FaultServer({"message": [answer]}) as server:
+        world.deliver(relay(server))
+    assert [world.counts(issue.id).as_dict()[state] for issue in issues] == [1, 1]
+    assert world.balanced()
+    if state == "in_doubt":
+        control.resolve(world.database, issues[1].id, how="resend", now=world.now)
+    elif state == "rejected":
+        control.retry(world.database, issues[0].id, only=None, now=world.now)
+    world.now += timedelta(minutes=10)
+    with FaultServer() as server:
+        world.deliver(relay(server))
+    assert len(server.seen.messages) == 1
+    assert [world.counts(issue.id).accepted for issue in issues] == [1, 1]

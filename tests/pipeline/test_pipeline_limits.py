@@ -110,11 +110,16 @@ def test_421_slows_its_destination_and_nobody_else(world: World) -> None:
     assert world.issue(issue_id).state is IssueState.FINISHED
 
 
-def test_greylisting_slows_nobody(world: World) -> None:
+@pytest.mark.parametrize(
+    ("code", "enhanced", "words"),
+    [(450, "4.2.0", "greylisted"), (451, "4.7.1", "Greylisting in action, please come back in 00:05:00")],
+)
+def test_greylisting_slows_nobody(world: World, code: int, enhanced: str, words: str) -> None:
     issue_id = issue_for(world, mail_example=10)
 
     def greylist(envelope: Envelope) -> Outcome:
-        return Outcome(kind=OutcomeKind.DEFERRED, code=450, enhanced="4.2.0", text="4.2.0 greylisted", relay="scripted")
+        text = f"{enhanced} {words}"
+        return Outcome(kind=OutcomeKind.DEFERRED, code=code, enhanced=enhanced, text=text, relay="scripted")
 
     world.deliver(ScriptedSender(answer=greylist))
     assert world.counts(issue_id).deferred == 10

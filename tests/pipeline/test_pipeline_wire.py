@@ -7,12 +7,15 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
-from smtp_faults import Close, FaultServer, Silence, say
+from running import until
+from smtp_faults import Close, FaultServer, Silence, Stage, say
 from sqlmodel import col, select
 from world import World, courier
 
+from syndicate.errors import DiskFullError
 from syndicate.io.smtp import SmtpSender
 from syndicate.model import DeliveryState, IssueState, Keyring
+from syndicate.pipeline.deliver import wire as wires
 from syndicate.pipeline.deliver.supply import AHEAD
 from syndicate.store.engine import Database
 from syndicate.store.tables import DeliveryRow
@@ -104,3 +107,67 @@ def test_a_relay_that_goes_away_for_good_leaves_nothing_marked(world: World) -> 
     assert (counts.accepted, counts.sending) == (5, 0)
     assert counts.in_doubt <= CONNECTIONS, "one message of each connection had left"
     assert counts.total == 30
+
+
+QUEUED, IN_DOUBT = DeliveryState.QUEUED, DeliveryState.IN_DOUBT
+CUT_BY_A_STOP: list[tuple[Stage, DeliveryState]] = [
+    # where the server was silent when we had to go -> state of the delivery, beside tests/io/test_io_smtp_faults.py
+    ("banner", QUEUED),
+    ("ehlo", QUEUED),
+    ("mail", QUEUED),
+    ("rcpt", QUEUED),
+    ("data", QUEUED),
+    ("message", IN_DOUBT),
+]
+
+
+@pytest.mark.parametrize("features", [(), ("PIPELINING",)], ids=["plain", "pipelining"])
+@pytest.mark.parametrize(("stage", "state"), CUT_BY_A_STOP)
+def test_what_a_stop_cuts_off_is_queued_as_if_it_had_never_been_begun(
+    world: World, monkeypatch: pytest.MonkeyPatch, stage: Stage, state: DeliveryState, features: tuple[str, ...]
+) -> None:
+    issue_id = issue_for(world, 5)
+    monkeypatch.setattr(wires, "LAST_WORDS", 0.2)
+    stop = threading.Event()
+    with FaultServer({stage: Silence()}, features=features) as server:
+        work = threading.Thread(target=world.deliver, args=(sender(server),), kwargs={"stop": stop})
+        work.start()
+        until(lambda: server.seen.connections >= CONNECTIONS, "connections")
+        if stage not in {"banner", "ehlo"}:
+            until(lambda: sum(line.startswith("MAIL") for line in server.seen.commands) >= CONNECTIONS, "commands")
+        if stage == "message":
+            until(lambda: len(server.seen.messages) == CONNECTIONS, "messages")
+        stop.set()
+        work.join(20)
+        assert not work.is_alive()
+    counts = world.counts(issue_id)
+    if state is QUEUED:
+        assert counts.queued == 5
+        with world.database.read() as session:
+            rows = session.exec(select(DeliveryRow)).all()
+        assert {(row.attempts, row.first_marked_at, row.holder, row.reply) for row in rows} == {(0, None, None, None)}
+    else:
+        assert (counts.in_doubt, counts.queued) == (CONNECTIONS, 5 - CONNECTIONS)
+    with FaultServer() as healthy:
+        world.deliver(sender(healthy))
+    assert len(healthy.seen.messages) == world.counts(issue_id).accepted == 5 - counts.in_doubt
+
+
+def test_a_full_disk_cuts_nobody_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing more is begun; but a slow server is heard out, or what it took would stand in doubt."""
+    issue_id = issue_for(world, 12)
+    monkeypatch.setattr(wires, "LAST_WORDS", 0.1)
+    looked = 0
+
+    def fills_up() -> None:
+        nonlocal looked
+        looked += 1
+        if looked > 1:
+            raise DiskFullError("only 1 MB is free")
+
+    with FaultServer({"message": say("250 2.0.0 taken", pause=0.08)}) as server:
+        result = world.deliver(sender(server), may_take=fills_up)
+    assert isinstance(result.stopped_by, DiskFullError)
+    counts = world.counts(issue_id)
+    assert (counts.in_doubt, counts.sending) == (0, 0)
+    assert 0 < counts.accepted == len(server.seen.messages) < 12

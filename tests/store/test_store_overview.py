@@ -9,11 +9,15 @@ from world import World, courier
 from syndicate.config.sections import Digest
 from syndicate.core.reasons import Reason
 from syndicate.model import DeliveryState, Frequency, Keyring, SubscriptionState
+from syndicate.store.batches import claim
+from syndicate.store.deliveries import take
 from syndicate.store.engine import Database
 from syndicate.store.facts import clear_failures, failures, keep_keys, known_keys, note_failure
+from syndicate.store.holders import DEAD_AFTER, register_holder
 from syndicate.store.issues import issue_reasons
 from syndicate.store.overview import Unserved, ended_since, unserved
-from syndicate.store.tables import DeliveryRow
+from syndicate.store.senders import sender_statuses, worker_statuses
+from syndicate.store.tables import BatchRow, DeliveryRow, HolderRow, RelaySeatRow
 
 
 @pytest.fixture
@@ -95,3 +99,28 @@ def test_what_ended_lately_and_why(world: World, now: datetime) -> None:
             Reason(state="rejected", reason="hard", code=550, reply="5.1.1 <…> unknown", count=2),
             Reason(state="suppressed", reason="unsubscribed", code=None, reply=None, count=1),
         ]
+
+
+def test_who_sends_is_shown_with_what_it_holds(world: World) -> None:
+    for number in range(5):
+        world.subscriber(f"reader{number}@example.org")
+    world.article("story")
+    world.poll()
+    issue = world.compose()
+    now = world.now
+    with world.database.write() as session:
+        register_holder(session, "busy", host="alpha.example", pid=7, now=now)
+        register_holder(session, "gone", host="beta.example", pid=8, now=now + timedelta(seconds=1))
+        assert len(take(session, holder="busy", now=now, limit=3)) == 3
+        batch_id = session.execute(select(BatchRow.id)).scalar_one()
+        assert batch_id is not None
+        assert claim(session, batch_id, holder="busy", now=now) is not None
+        session.add(RelaySeatRow(relay="main", holder="busy", wanted=9, seats=4))
+        session.get_one(HolderRow, "gone").seen_at -= 2 * DEAD_AFTER
+    with world.database.read() as session:
+        busy, gone = sender_statuses(session, now)
+        workers = worker_statuses(session)
+    assert (busy.host, busy.pid, busy.since, busy.alive) == ("alpha.example", 7, now, True)
+    assert (busy.sending, busy.batch, busy.issue, busy.connections) == (3, batch_id, issue.id, {"main": 4})
+    assert (gone.host, gone.alive, gone.sending, gone.batch, gone.connections) == ("beta.example", False, 0, None, {})
+    assert workers == []

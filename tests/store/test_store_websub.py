@@ -13,6 +13,7 @@ from syndicate.core.websub import HubRequest, Mode
 from syndicate.store.engine import Database
 from syndicate.store.hub import put_request, reason_against, take_requests
 from syndicate.store.hub_deliveries import owe_deliveries, take_deliveries
+from syndicate.store.tables import HubSubscriptionRow
 from syndicate.store.websub import (
     changes_wait,
     next_ping,
@@ -142,23 +143,40 @@ def test_constraints(database: Database, now: datetime) -> None:
         session.connection().execute(text(bad), {"secret": "x" * 200})
 
 
+def test_the_deliveries_that_are_owed_are_counted(database: Database, now: datetime) -> None:
+    with database.write() as session:
+        for number in range(3):
+            subscribe(session, f"c{number}", now)
+        assert owe_deliveries(session, TOPIC, now) == 3
+        assert owe_deliveries(session, TOPIC, now) == 3, "they stand there already, and are owed anew"
+        assert owe_deliveries(session, TOPIC + "2", now) == 0
+
+
 def test_who_takes_rows_up_does_not_wait_for_another_who_does(postgres_database: Database, now: datetime) -> None:
     """Two that lock the same rows, each in an order of its own, would end in a deadlock."""
     with postgres_database.write() as session:
         put_request(session, request(), now)
         owe_ping(session, HUB, TOPIC, now)
-        session.connection().execute(
-            text(
-                "INSERT INTO hub_subscriptions (topic, callback, host, created_at, verified_at, expires_at)"
-                " VALUES (:topic, 'c', 'h', :now, :now, :end)"
-            ),
-            {"topic": TOPIC, "now": now, "end": now + timedelta(days=1)},
-        )
+        subscribe(session, "c", now)
         owe_deliveries(session, TOPIC, now)
     with postgres_database.write() as one, postgres_database.write() as other:
         other.connection().execute(text("SET LOCAL lock_timeout = '10s'"))
         assert [len(taken) for taken in everything_due(one, now)] == [1, 1, 1]
         assert [len(taken) for taken in everything_due(other, now)] == [0, 0, 0]
+
+
+def subscribe(session: Session, callback: str, now: datetime) -> None:
+    session.add(
+        HubSubscriptionRow(
+            topic=TOPIC,
+            callback=callback,
+            host="h",
+            created_at=now,
+            verified_at=now,
+            expires_at=now + timedelta(days=1),
+        )
+    )
+    session.flush()
 
 
 def everything_due(session: Session, now: datetime) -> list[Sequence[object]]:

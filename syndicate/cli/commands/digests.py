@@ -88,6 +88,7 @@ def preview(
             "issue": issue,
             "subject": made.subject,
             "articles": made.articles,
+            "digests": list(made.digests) or None,
             "new": made.new,
             "reason": made.reason or None,
             "size": len(made.message),
@@ -102,6 +103,8 @@ def preview(
     else:
         told = f"{target}: {made.subject} ({_articles(len(made.articles))}, {len(made.message)} bytes as mail)"
         write_out(call, content, target, told, as_json=as_json)
+    if made.digests:
+        call.output.note(f"one mail for {', '.join(made.digests)}, which are due at the same time (merge)")
     if not made.new:
         who, whose = (subscriber, "their topics") if subscriber else ("a new reader", "the digest")
         call.output.note(f"{who} would get no issue now: {made.reason}; shown are the newest articles of {whose}")

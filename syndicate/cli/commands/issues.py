@@ -16,6 +16,7 @@ from syndicate.cli.drafts import register as register_drafts
 
 if TYPE_CHECKING:
     from syndicate.model import Issue
+    from syndicate.pipeline.compose.editing.looking import Contents
     from syndicate.store.engine import Database
 
 IssueId = Annotated[int, typer.Argument(metavar="ID", help="The issue's number, as `issues list` shows it.")]
@@ -39,7 +40,7 @@ def register(app: typer.Typer) -> None:
     """Add the group ``issues``."""
     group = typer.Typer(no_args_is_help=True, help="The ledger: issues and their deliveries.", rich_markup_mode=None)
     group.command("list", epilog=example("syndicate issues list --digest morning"))(list_)
-    group.command("show", epilog=example("syndicate issues show 7 --json"))(show)
+    group.command("show", epilog=example("syndicate issues show 7 --json", "syndicate issues show 7 --watch"))(show)
     group.command("pause", epilog=example("syndicate issues pause 7"))(pause)
     group.command("resume", epilog=example("syndicate issues resume 7"))(resume)
     group.command("cancel", epilog=example("syndicate issues cancel 7"))(cancel)
@@ -79,33 +80,48 @@ def list_(
     )
 
 
-def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:
+def show(
+    ctx: typer.Context,
+    issue_id: IssueId,
+    watching: Annotated[
+        bool,
+        typer.Option("--watch", help="Stay until it is finished, paused or cancelled; Ctrl-C only ends the watching."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show one issue, its sums and pace and why some were not accepted; exit status 1 without a balance."""
     from dataclasses import asdict
 
+    from syndicate.cli.watching import watch
     from syndicate.pipeline.compose.editing import contents
     from syndicate.service.status import pace_document, pace_now
+    from syndicate.service.stopping import stop_on_signal
     from syndicate.store.issues import get_issue, issue_reasons
     from syndicate.store.joining import joined_issues
+    from syndicate.store.waves import waves_to_come
 
     call = invocation(ctx, as_json)
-    with call.services() as services, services.database.read() as session:
-        issue = get_issue(session, issue_id)
-        reasons = issue_reasons(session, issue_id)
-        pace = pace_now(session, issue, services.clock())
-        made = contents(session, issue_id)
-        joined = joined_issues(session, issue_id)
-    call.output.document(
-        issue_document(issue)
-        | {
-            "rate": pace and pace_document(pace),
-            "reasons": [asdict(reason) for reason in reasons],
-            "joined": [{"issue": number, "digest": digest, "mails": mails} for number, digest, mails in joined],
-            "edits": made.edits.document(),
-            "articles": [asdict(article) for article in made.articles],
-            "events": [{"event": each.event, "at": each.at, "by": each.by} for each in made.events],
-        }
-    )
+    with call.services() as services:
+        if watching:
+            with stop_on_signal() as stop:
+                watch(services, call.output, issue_id, stop)
+        with services.database.read() as session:
+            issue = get_issue(session, issue_id)
+            reasons = issue_reasons(session, issue_id)
+            pace = pace_now(session, issue, services.clock())
+            made = contents(session, issue_id)
+            waves = waves_to_come(session, issue_id, services.clock())
+            joined = joined_issues(session, issue_id)
+    document = issue_document(issue) | {
+        "rate": pace and pace_document(pace),
+        "reasons": [asdict(reason) for reason in reasons],
+        "waves": [asdict(wave) for wave in waves],
+        "joined": [{"issue": number, "digest": digest, "mails": mails} for number, digest, mails in joined],
+        "edits": made.edits.document(),
+        "articles": [asdict(article) for article in made.articles],
+        "events": [{"event": each.event, "at": each.at, "by": each.by} for each in made.events],
+    }
+    (call.output.line if watching else call.output.document)(document)
     call.output.table(
         ("", ""),
         [(key.replace("_", " "), value) for key, value in issue_document(issue).items() if key != "counts"],
@@ -115,12 +131,24 @@ def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> 
         call.output.text(f"{mails} in one mail with issue {number} ({digest})")
     if pace is not None:
         call.output.text(pace_line(pace))
+    if waves:
+        call.output.table(
+            ("next waves (local delivery time)", "recipients"), [(wave.due_at, wave.recipients) for wave in waves]
+        )
     if reasons:
         call.output.text()
         call.output.table(
             ("deliveries", "state", "why"),
             [(r.count, state_word(r.state), reason_line(r.reason, r.code, r.reply)) for r in reasons],
         )
+    _show_contents(call, made)
+    if issue.state.value == "draft":
+        call.output.text(draft_line(issue))
+    if not issue.balanced:
+        raise typer.Exit(1)
+
+
+def _show_contents(call: Invocation, made: Contents) -> None:
     if made.articles:
         call.output.table(
             ("recipients", "article", "address", ""),
@@ -138,10 +166,6 @@ def show(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> 
         call.output.text(edits_line(made.edits))
     for event in made.events:
         call.output.text(event_line(event))
-    if issue.state.value == "draft":
-        call.output.text(draft_line(issue))
-    if not issue.balanced:
-        raise typer.Exit(1)
 
 
 def pause(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line, pace_line
 from syndicate.cli.drafts import draft_line
-from syndicate.cli.output import shown
+from syndicate.cli.output import counted, shown
 
 if TYPE_CHECKING:
     from syndicate.service.limits import LimitStatus
     from syndicate.service.passes import OnceResult
+    from syndicate.service.status import Status
+    from syndicate.store.senders import SenderStatus
 
 
 def register(app: typer.Typer) -> None:
@@ -159,6 +161,30 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         [(name, *counts.values()) for name, counts in found.subscriptions.items()],
     )
     say.table(("next run", "due"), list(found.next_runs.items()))
+    say.table(
+        ("readers on", "feed", "counted", "announced"),
+        [(f.day, f.feed, f.readers, f.announced) for f in found.feed_readers],
+    )
+    _tell_hubs(call, found)
+    for issue in (*found.running, *found.last_skipped):
+        say.text(draft_line(issue) if issue.state.value == "draft" else issue_line(issue))
+    _tell_senders(call, found)
+    for line in (*map(pace_line, found.paces), *map(_limit_line, found.limits)):
+        say.text(line)
+    for name, failure in found.not_composed.items():
+        say.text(f"digest {name} cannot be composed since {shown(failure.since)}: {failure.error}")
+    for unserved in found.unserved:
+        say.text(f"note: {unserved}")
+    for alarm in found.alarms:
+        say.text(f"ALARM: {alarm}")
+    if found.alarms:
+        raise typer.Exit(1)
+    troubled = found.hub_troubles or found.not_composed or any(source.error for source in found.sources)
+    say.text("no alarm so far: what has an error is tried again" if troubled else "all is well")
+
+
+def _tell_hubs(call: Invocation, found: Status) -> None:
+    say = call.output
     if found.hub:
         say.table(
             ("topic of our hub", "subscribers", "owed", "failing"),
@@ -172,20 +198,23 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
             ("followed feed", "hub", "state", "until", "error"),
             [(f.feed, f.hub, f.state.value, f.expires_at, f.error) for f in found.following],
         )
-    for issue in (*found.running, *found.last_skipped):
-        say.text(draft_line(issue) if issue.state.value == "draft" else issue_line(issue))
-    for line in (*map(pace_line, found.paces), *map(_limit_line, found.limits)):
-        say.text(line)
-    for name, failure in found.not_composed.items():
-        say.text(f"digest {name} cannot be composed since {shown(failure.since)}: {failure.error}")
-    for unserved in found.unserved:
-        say.text(f"note: {unserved}")
-    for alarm in found.alarms:
-        say.text(f"ALARM: {alarm}")
-    if found.alarms:
-        raise typer.Exit(1)
-    troubled = found.hub_troubles or found.not_composed or any(source.error for source in found.sources)
-    say.text("no alarm so far: what has an error is tried again" if troubled else "all is well")
+
+
+def _tell_senders(call: Invocation, found: Status) -> None:
+    say = call.output
+    if found.senders:
+        say.table(
+            ("sending", "since", "last sign of life", "on the wire", "issue", "batch", "connections"),
+            [_sender_row(sender) for sender in found.senders],
+        )
+    if found.workers:
+        say.text(f"{counted(len(found.workers), 'worker')}, at work or waiting for a batch")
+
+
+def _sender_row(sender: SenderStatus) -> tuple[Any, ...]:
+    seats = ", ".join(f"{count} to {relay}" for relay, count in sender.connections.items())
+    seen = shown(sender.seen_at) if sender.alive else f"{shown(sender.seen_at)}: silent, taken for dead"
+    return f"{sender.host}, process {sender.pid}", sender.since, seen, sender.sending, sender.issue, sender.batch, seats
 
 
 def _limit_line(limit: LimitStatus) -> str:

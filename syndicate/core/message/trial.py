@@ -6,6 +6,7 @@ For ``check``: it reports, with file and line, and never raises for what an oper
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from syndicate.core.message.headers import Mailbox
 from syndicate.core.preflight import Finding, Severity, prepare
 from syndicate.core.render.edition import (
     EditionInput,
+    EditionPart,
     edition_context,
     edition_renderer,
     render_edition,
@@ -24,7 +26,8 @@ from syndicate.core.render.edition import (
 from syndicate.core.render.inline import inline_styles
 from syndicate.core.render.samples import SAMPLE_ARTICLES, SAMPLE_TIME
 from syndicate.core.render.templates import TemplateSet
-from syndicate.core.render.words import is_words, read_catalogues
+from syndicate.core.render.words import FOLDER as WORDS_FOLDER
+from syndicate.core.render.words import PAGE_FOLDER, is_words, read_catalogues
 from syndicate.errors import Problem, TemplateError
 
 _T = TypeVar("_T")
@@ -89,12 +92,16 @@ class Findings:
 
 
 def _has_no_broken_words(name: str, text: str, found: Findings) -> bool:
-    return not is_words(name) or found.attempt(lambda: read_catalogues({name: text})) is not None
+    return not is_words(name) or found.attempt(lambda: _read_words(name, text)) is not None
+
+
+def _read_words(name: str, text: str) -> object:
+    return read_catalogues({name: text}, PAGE_FOLDER if name.startswith(PAGE_FOLDER) else WORDS_FOLDER)
 
 
 def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: Findings) -> None:
     digest = settings.digest[name]
-    zone = digest.timezone or settings.site.timezone
+    zone = settings.digest_zone(name).key
     edition = EditionInput(
         site=settings.site,
         digest_name=name,
@@ -118,15 +125,23 @@ def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: Fi
         if printed[0] is not None:
             found.attempt(lambda: inline_styles(printed[0] or "", page))
         return
-    flight = found.attempt(
-        lambda: prepare(
-            edition,
-            lambda wanted: render_edition(templates, wanted, _NONCE),
-            lambda rendered: build_message(rendered, _headers(settings, name)),
+    tried = [edition]
+    if digest.merge == "subscriber":
+        # As it goes in one mail with others, of which one has nothing of its own left.
+        halves = frozenset(article.id for article in SAMPLE_ARTICLES[:1]), frozenset(a.id for a in SAMPLE_ARTICLES[1:])
+        title = settings.digest_title(name)
+        parts = tuple(EditionPart(digest_name=name, title=title, ids=ids, more=1) for ids in (*halves, frozenset()))
+        tried.append(replace(edition, headlines=(), more=len(parts), parts=parts))
+    for each in tried:
+        flight = found.attempt(
+            lambda each=each: prepare(  # type: ignore[misc]
+                each,
+                lambda wanted: render_edition(templates, wanted, _NONCE),
+                lambda rendered: build_message(rendered, _headers(settings, name)),
+            )
         )
-    )
-    for finding in flight.findings if flight else ():
-        found.note(finding)
+        for finding in flight.findings if flight else ():
+            found.note(finding)
 
 
 def _headers(settings: Settings, name: str) -> MessageHeaders:

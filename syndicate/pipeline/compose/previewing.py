@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
+from syndicate.config import Settings
 from syndicate.core.addresses import parse_address
+from syndicate.core.joining import may_join
 from syndicate.core.message.template import MessageTemplate
-from syndicate.core.personal import Personal, slot_values
+from syndicate.core.periods import SCHEDULE, next_run
+from syndicate.core.personal import JointPart as LinkedPart
+from syndicate.core.personal import Personal, joint_values, slot_values
 from syndicate.core.preflight import Finding, repeated_subject
 from syndicate.core.preflight.links import web_links
 from syndicate.core.render.slots import fill_markers
 from syndicate.core.selection import Standing
 from syndicate.core.topics import EVERYTHING
 from syndicate.errors import UnknownNameError, UsageError
-from syndicate.model import Envelope, Keyring, Subscriber, Subscription
-from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
+from syndicate.model import Envelope, Frequency, Keyring, Subscriber, Subscription, SubscriptionState
+from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition, JointPart
 from syndicate.pipeline.compose.planning import PlannedEdition, give, offer_for, plan_issue, read_edition
 from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
 from syndicate.store.issues import last_subject
-from syndicate.store.subscribers import find_subscriber, subscription_to
+from syndicate.store.subscribers import find_subscriber, subscription_to, subscriptions_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class Preview:
 
     ``new`` is False when no issue would be made, and ``reason`` says why; then the newest articles stand in that are
     of the reader's topics. ``findings`` are the pre-flight's; ``html_size`` counts the HTML part's bytes as sent.
+    ``digests``: those that the mail carries, when there are several.
     """
 
     subject: str
@@ -45,6 +50,7 @@ class Preview:
     reason: str = ""
     html_size: int = 0
     findings: Sequence[Finding] = field(default=())
+    digests: Sequence[str] = ()
 
 
 def preview_digest(
@@ -69,13 +75,68 @@ def preview_digest(
         edition, reason = _edition(session, renderer, digest_name, reader, subscription, now)
         # A new reader's first issue says again what the others have had; a subscriber's does not.
         previous = last_subject(session, digest_name) if subscription and not reason else None
-    finished = renderer.render(digest_name, edition, period="preview", now=now)
-    values = reader_values(personal, keyring, reader, subscription)
+        own = JointPart(digest=digest_name, period="preview", edition=edition)
+        joint = [] if reason or reader is None else _joint_parts(session, renderer, reader, own, now)
+    if len(joint) > 1 and reader is not None:
+        finished = renderer.render_joint([part for part, _ in joint], now=now)
+        values = _joint_values(personal, keyring, reader, joint, now)
+    else:
+        finished = renderer.render(digest_name, edition, period="preview", now=now)
+        values = reader_values(personal, keyring, reader, subscription, now=now)
     findings = [
         *repeated_subject(finished.subject, previous, digest_name),
         *try_links(web_links(finished.rendered.html, finished.rendered.nonce)),
     ]
-    return preview_of(finished, edition, values, reason=reason, findings=findings)
+    made = preview_of(finished, edition, values, reason=reason, findings=findings)
+    if len(joint) < 2:  # noqa: PLR2004 - a mail of its own
+        return made
+    shown = [article.title for article in (*finished.articles, *finished.headlines)]
+    return replace(made, articles=shown, digests=[part.digest for part, _ in joint])
+
+
+def _joint_parts(
+    session: Session, renderer: EditionRenderer, reader: Subscriber, own: JointPart, now: datetime
+) -> list[tuple[JointPart, int]]:
+    """What goes in one mail with a digest, itself included, and the subscriptions; nothing when it goes alone."""
+    settings = renderer.settings
+    subscriptions = {each.digest: each for each in subscriptions_of(session, [reader.id])[reader.id]}
+    mine = subscriptions.get(own.digest)
+    found = []
+    for name in may_join(settings.digest):
+        subscription = subscriptions.get(name)
+        if mine is None or subscription is None or subscription.state is not SubscriptionState.CONFIRMED:
+            continue
+        if name == own.digest:
+            found.append((own, subscription.id))
+        elif _next(settings, mine, now) == _next(settings, subscription, now):
+            try:
+                edition, reason = _edition(session, renderer, name, reader, subscription, now)
+            except UsageError:  # it selects nothing at all
+                continue
+            if not reason:
+                found.append((JointPart(digest=name, period="preview", edition=edition), subscription.id))
+    return found if any(part is own for part, _ in found) else []
+
+
+def _next(settings: Settings, subscription: Subscription, now: datetime) -> datetime | str | None:
+    """When a subscription's next issue is due; instant ones are made as articles come."""
+    digest = settings.named_digest(subscription.digest)
+    if digest.schedule is None and subscription.frequency is Frequency.INSTANT:
+        return str(Frequency.INSTANT)
+    rhythm = SCHEDULE if digest.schedule is not None else str(subscription.frequency)
+    return next_run(digest, rhythm, after=now, zone=settings.digest_zone(subscription.digest))
+
+
+def _joint_values(
+    personal: Personal, keyring: Keyring, reader: Subscriber, parts: Sequence[tuple[JointPart, int]], now: datetime
+) -> dict[str, str]:
+    linked = [
+        LinkedPart(digest=part.digest, issue_id=0, edition_id=0, subscription_id=subscription_id)
+        for part, subscription_id in parts
+    ]
+    return joint_values(
+        personal, keyring, linked, subscriber_id=reader.id, email=reader.email, name=reader.name, sent_at=now
+    )
 
 
 def reader_values(
@@ -84,6 +145,8 @@ def reader_values(
     reader: Subscriber | None,
     subscription: Subscription | None,
     issue_id: int = 0,
+    *,
+    now: datetime,
 ) -> dict[str, str]:
     """The values of a reader's slots; of nobody in particular without one, whose links lead nowhere."""
     return slot_values(
@@ -94,6 +157,7 @@ def reader_values(
         subscription_id=subscription.id if subscription else 0,
         email=reader.email if reader else "reader@example.org",
         name=reader.name if reader else "",
+        sent_at=now,
     )
 
 
@@ -146,7 +210,9 @@ def envelope_for(
     finished: FinishedEdition, personal: Personal, keyring: Keyring, *, to: str, now: datetime
 ) -> tuple[Envelope, str]:
     """A rendered edition as a copy for an editor, and its subject: its links end nobody's subscription."""
-    values = slot_values(personal, keyring, issue_id=0, subscriber_id=0, subscription_id=0, email=to, name="")
+    values = slot_values(
+        personal, keyring, issue_id=0, subscriber_id=0, subscription_id=0, email=to, name="", sent_at=now
+    )
     values["message_id"] = f"test.{now:%Y%m%d%H%M%S%f}@{personal.message_domain}"
     data = MessageTemplate(finished.message).fill(values)
     return Envelope(sender=personal.return_path or personal.sender, recipient=to, data=data), finished.subject

@@ -11,6 +11,7 @@ from syndicate.errors import RelayError
 from syndicate.model import Envelope, Outcome
 from syndicate.pipeline.deliver.ledger import Ledger
 from syndicate.pipeline.deliver.protocols import Sender
+from syndicate.pipeline.deliver.request import LostHoldError
 from syndicate.pipeline.deliver.settling import Rules, settle
 from syndicate.pipeline.deliver.wire import Wire
 from syndicate.store.deliveries import Result, Task
@@ -85,6 +86,10 @@ class Crew:
             with self._lock:
                 self.failure = self.failure or error
         return self.failure is not None
+
+    def hurried(self) -> bool:
+        """Whether this process must end, or what it does counts no more: then no server is waited for."""
+        return self.stop.is_set() or isinstance(self.failure, LostHoldError)
 
     def settle(self, task: Task, outcome: Outcome) -> Result:
         """What is to be recorded of an outcome."""

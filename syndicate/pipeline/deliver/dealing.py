@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from syndicate.core.limits import Limit, Usage, factor_at, is_paused, most, next_at
 from syndicate.core.shares import deal
+from syndicate.pipeline.deliver.parking import ParkingSender
 from syndicate.pipeline.deliver.protocols import Sender
 from syndicate.store.deliveries import Result
 from syndicate.store.limits import (
@@ -85,9 +86,13 @@ class Dealer:
             wanted = {label: relay.sender.connections for label, relay in self._relays.items()}
             # A worker may want fewer than are allowed (``--connections``), and must not take the rest from the others.
             most = wanted | {label: self.limits.max_conns[label] for label in wanted if label in self.limits.max_conns}
-            seats = claim_seats(session, holder=self._holder, wanted=wanted, most=most, now=now)
+            seats = claim_seats(session, holder=self._holder, wanted=wanted, most=most, now=now, bound=self._bound)
             for label, count in seats.items():
                 self._relays[label].seats = count
+
+    def _bound(self, label: str, seats: int) -> int:
+        sender = self._relays[label].sender
+        return sender.bound(seats) if isinstance(sender, ParkingSender) else 0
 
     def look(self, session: Session, now: datetime) -> None:
         """Learn how relays and destinations stand."""

@@ -15,6 +15,7 @@ from syndicate.pipeline.deliver.crew import Crew
 from syndicate.pipeline.deliver.dealing import Dealer
 from syndicate.pipeline.deliver.lease import Lease
 from syndicate.pipeline.deliver.ledger import Ledger
+from syndicate.pipeline.deliver.parking import ParkingSender
 from syndicate.pipeline.deliver.posting import PATIENCE, Posting
 from syndicate.pipeline.deliver.protocols import Sender
 from syndicate.pipeline.deliver.request import Holder
@@ -27,6 +28,7 @@ from syndicate.store.engine import Database
 from syndicate.store.holders import end_when_frozen, register_holder, remove_holder
 from syndicate.store.issues import finish_issues, unbalanced
 from syndicate.store.limits import Limits, try_again
+from syndicate.store.seats import pass_on_seats
 from syndicate.store.waiting import oldest_due
 
 
@@ -77,6 +79,8 @@ def deliver(
     """
     result = DeliverResult()
     result.taken_over = enter(database, holder, rules, insist=insist)
+    if not holder.alone:  # others count on it that no more are open than it has seats for
+        senders = [ParkingSender(sender, parks=False) for sender in senders]
     send_due(
         database,
         senders,
@@ -102,14 +106,18 @@ def deliver(
     return result
 
 
-def enter(database: Database, holder: Holder, rules: Rules, *, insist: bool = False) -> int:
+def enter(database: Database, holder: Holder, rules: Rules, *, insist: bool = False, before: str | None = None) -> int:
     """Register a process that is about to send, and settle what dead ones left; returns how many rows that were.
 
-    ``insist``: relays that failed are tried at once.
+    ``insist``: relays that failed are tried at once. ``before``: the holder that this process was until now, whose
+    connections it has still.
     """
     now = rules.clock()
     with database.write() as session:
         register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now, boot_id=holder.boot_id)
+        if before is not None:
+            pass_on_seats(session, before, holder.name)
+            remove_holder(session, before)
         taken = take_over(session, me=holder.name, alone=holder.alone, policy=rules.in_doubt, now=now)
         if insist:
             try_again(session, now)

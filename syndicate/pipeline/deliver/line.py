@@ -59,6 +59,7 @@ class Errands:
         self._most = most
         self._name = name
         self._pool: ThreadPoolExecutor | None = None
+        self._left = False
 
     def run(self, line: Line, errand: Callable[[], Connection | None]) -> None:
         """Do something for a line, in another thread."""
@@ -69,9 +70,18 @@ class Errands:
 
         def tell(future: Future[Connection | None]) -> None:
             error = future.exception()
+            if self._left:  # nobody hears of it any more
+                for connection in (None if error else future.result(), line.connection):
+                    if connection is not None:
+                        connection.close()
+                return
             self._inbox.put(ErrandDone(line, None if error else future.result(), error))
 
         self._pool.submit(errand).add_done_callback(tell)
+
+    def leave(self) -> None:
+        """Wait for none of them: those under way close what they open."""
+        self._left = True
 
     def close(self, *, wait: bool) -> None:
         """Run no more; ``wait`` for those under way."""

@@ -17,6 +17,7 @@ from syndicate.io.dialogue import Inbox, Readiness, Wait
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
 from syndicate.pipeline.deliver.ledger import Ledger
 from syndicate.pipeline.deliver.line import ErrandDone, Errands, Line, Made, close, reopen
+from syndicate.pipeline.deliver.parking import NoSeatError
 from syndicate.pipeline.deliver.protocols import Connection, Sender
 from syndicate.pipeline.deliver.request import Request
 from syndicate.pipeline.deliver.settling import in_doubt
@@ -25,6 +26,8 @@ from syndicate.store.deliveries import Result, Task
 
 # The longest wait of a connection that is refused while others are open, in seconds.
 LONGEST_PAUSE = 30.0
+# The wait of a connection that other processes have the seat of, in seconds.
+NO_SEAT = 0.5
 # So often time-outs, pauses and a stop are looked at, in seconds.
 _TURN = 0.1
 # So long servers may take for what is on the wire after a stop was asked for, in seconds; SIGTERM allows 10 in all.
@@ -43,6 +46,9 @@ class Orders(Protocol):
 
     def over(self) -> bool:
         """Whether nothing new may be begun."""
+
+    def hurried(self) -> bool:
+        """Whether what is on the wire then has ``LAST_WORDS`` left, however patient the relay is."""
 
 
 class Wire:
@@ -127,12 +133,13 @@ class Wire:
             self._give_up_when_refused()
 
     def _wind_up(self) -> None:
-        """Nothing new is begun: release what waits, write what is known; after a while, wait for no server any more."""
+        """Nothing new is begun: release what waits, write what is known; in a hurry, wait for no server any more."""
         now = time.monotonic()
-        self._stopped_at = self._stopped_at or now
-        if now - self._stopped_at > LAST_WORDS:
-            self._cut = True
-            self._cut_off()
+        if self._orders.hurried():
+            self._stopped_at = self._stopped_at or now
+            if now - self._stopped_at > LAST_WORDS:
+                self._cut = True
+                self._cut_off()
         for line in self._lines:
             if line.ahead is not None:  # announced or not: nothing of its data has left
                 self.supply.put_back(line.ahead.task)
@@ -239,7 +246,11 @@ class Wire:
 
     def _finish(self, line: Line, outcome: Outcome) -> None:
         assert line.now is not None  # noqa: S101 - it was sending
-        self.supply.done(self._orders.settle(line.now.task, outcome))
+        if self._cut and outcome.kind is OutcomeKind.DEFERRED and outcome.code is None:
+            # We went away before its data was out: that is no attempt, and nobody's fault but ours.
+            self.supply.put_back(line.now.task)
+        else:
+            self.supply.done(self._orders.settle(line.now.task, outcome))
         line.now = line.dialogue = None
         if self._over or not self._begin(line):
             self._forget(line)
@@ -285,6 +296,9 @@ class Wire:
             self._open -= 1
 
     def _pause(self, line: Line, error: RelayError) -> None:
+        if isinstance(error, NoSeatError):
+            line.not_before = time.monotonic() + NO_SEAT
+            return
         self.refusal = error
         line.not_before = time.monotonic() + line.pause
         line.pause = min(line.pause * 2, LONGEST_PAUSE)
@@ -347,6 +361,11 @@ class Wire:
                 self._put_back(line)
 
     def _close(self) -> None:
+        if self._cut:
+            self._errands.leave()
+            while (item := self._inbox.take()) is not None:
+                if isinstance(item, ErrandDone):
+                    item.line.errand, item.line.connection = False, item.connection or item.line.connection
         for line in self._lines:
             if line.connection is not None and not line.errand:
                 self._release(line)

@@ -23,12 +23,15 @@ from syndicate.store.tables.ledger import (
 )
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
+    AddressChangeRow,
     ConfirmationRow,
     ConsentEventRow,
+    FormLimitRow,
     SubscriberRow,
     SubscriptionRow,
     SuppressionRow,
 )
+from syndicate.store.tables.readers import AnnouncedReadersRow, FeedReadersRow, ReaderSaltRow
 from syndicate.store.tables.service import CounterRow, HolderRow, MetaRow, ScheduleRow
 from syndicate.store.tables.websub import (
     FeedCallRow,
@@ -41,6 +44,8 @@ from syndicate.store.tables.websub import (
 )
 
 __all__ = [
+    "AddressChangeRow",
+    "AnnouncedReadersRow",
     "ArticleRow",
     "ArticleTermRow",
     "ArticleVersionRow",
@@ -55,8 +60,10 @@ __all__ = [
     "FeedCallRow",
     "FeedDocumentRow",
     "FeedEntryRow",
+    "FeedReadersRow",
     "FeedRow",
     "FollowedFeedRow",
+    "FormLimitRow",
     "HolderRow",
     "HubDeliveryRow",
     "HubPingRow",
@@ -67,6 +74,7 @@ __all__ = [
     "JointEditionRow",
     "LimitRow",
     "MetaRow",
+    "ReaderSaltRow",
     "RelaySeatRow",
     "ScheduleRow",
     "SourceItemRow",

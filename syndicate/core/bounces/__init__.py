@@ -1,0 +1,1 @@
+"""What comes back after sending: delivery reports, complaints, automatic answers, letters of mail servers. Pure."""
