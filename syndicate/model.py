@@ -58,6 +58,17 @@ class AttemptEvent(StrEnum):
     RETRIED = "retried"  # rejected, and queued again
 
 
+class WebhookEvent(StrEnum):
+    """What webhooks are told of (docs/webhooks.md)."""
+
+    SUBSCRIBED = "subscribed"
+    CONFIRMED = "confirmed"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    ISSUE_FINISHED = "issue_finished"
+
+
 class Frequency(StrEnum):
     """How often a subscriber wants a digest."""
 

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from syndicate.cli.output import shown
+from syndicate.core.documents import issue_document
 from syndicate.model import Issue
 
 if TYPE_CHECKING:
     from syndicate.core.pace import Pace
     from syndicate.pipeline.deliver import DeliverResult
 
-
-def issue_document(issue: Issue) -> dict[str, Any]:
-    """An issue as ``--json`` prints it."""
-    return {
-        "id": issue.id,
-        "digest": issue.digest,
-        "period": issue.period,
-        "state": issue.state.value,
-        "reason": issue.reason,
-        "subject": issue.subject,
-        "composed_at": issue.composed_at,
-        "started_at": issue.started_at,
-        "finished_at": issue.finished_at,
-        "editions": issue.editions,
-        "recipients": issue.recipients,
-        "counts": issue.counts.as_dict(),
-        "balanced": issue.balanced,
-        "deadline_at": issue.deadline_at,
-        "deadline_action": issue.deadline_action,
-    }
+__all__ = [
+    "issue_document",
+    "issue_line",
+    "issue_sum",
+    "outcomes_document",
+    "outcomes_line",
+    "pace_line",
+    "reason_line",
+    "state_word",
+]
 
 
 def issue_sum(issue: Issue) -> str:

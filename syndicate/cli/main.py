@@ -26,6 +26,8 @@ from syndicate.cli.commands import (
     start,
     subscribers,
     suppressions,
+    tokens,
+    webhooks,
     why,
 )
 from syndicate.cli.context import Invocation, example
@@ -45,6 +47,8 @@ GROUPS = (
     subscribers,
     suppressions,
     bounces,
+    tokens,
+    webhooks,
     service,
     backups,
     database,

@@ -9,11 +9,10 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
-from enum import Enum
-from pathlib import PurePath
+from datetime import datetime
 from typing import Any
 
+from syndicate.core.documents import plain
 from syndicate.core.render.graphemes import display_width
 
 _CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
@@ -88,23 +87,6 @@ class Progress:
 
     def expect(self, total: int) -> None:
         """Say how many there will be in all."""
-
-
-def plain(value: Any) -> Any:
-    """What JSON does not know, in its words: times as RFC 3339 in UTC with fractions, durations in seconds."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, PurePath):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form; give the document plain values")
 
 
 def shown(value: Any) -> str:

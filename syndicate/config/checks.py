@@ -112,6 +112,12 @@ def _sources_name_their_rows_once(reading: Reading) -> Iterator[Fault]:
             yield Fault(("source", name, "columns"), "expected one body column: html, markdown or text")
 
 
+def _webhooks_are_signed(reading: Reading) -> Iterator[Fault]:
+    for name, table in _tables(reading.given.get("webhook")):
+        if "secret" not in table and "secret_file" not in table:
+            yield Fault(("webhook", name, "secret"), "missing; expected secret or secret_file: messages are signed")
+
+
 def _tables(section: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, table in section.items() if isinstance(section, dict) else ():
         if isinstance(table, dict):
@@ -201,6 +207,7 @@ _RULES: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _destinations_have_one_limit,
     _log_ins_are_whole,
     _sources_name_their_rows_once,
+    _webhooks_are_signed,
     _database_has_a_folder,
     _nothing_is_promised_that_readers_would_miss,
     _rhythms_agree,

@@ -21,11 +21,16 @@ from pydantic.fields import FieldInfo
 from syndicate.config.durations import DURATION_EXAMPLE, SIZE_EXAMPLE, parse_size
 from syndicate.config.rates import RATE_EXAMPLE
 from syndicate.config.settings import Settings
-from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource, UnbuiltSource
+from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource, PushSource, UnbuiltSource
 from syndicate.model import Rate
 
 Model = type[BaseModel]
-SOURCE_TYPES: dict[str, Model] = {"folder": FolderSource, "database": DatabaseSource, "feed": FeedSource}
+SOURCE_TYPES: dict[str, Model] = {
+    "folder": FolderSource,
+    "database": DatabaseSource,
+    "feed": FeedSource,
+    "push": PushSource,
+}
 UNBUILT_SOURCE_TYPES: tuple[str, ...] = get_args(UnbuiltSource.model_fields["type"].annotation)
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from annotated_types import Ge
 from pydantic import Field, SecretStr, field_validator
@@ -24,16 +25,18 @@ from syndicate.config.values import (
     listen_address,
     network,
     sender,
+    signing_key,
     tagged_mailbox,
     web_address,
     zone_name,
 )
-from syndicate.model import Rate
+from syndicate.model import Rate, WebhookEvent
 
 __all__ = [
     "PER",
     "WEEKDAYS",
     "Admin",
+    "Api",
     "Bounce",
     "Delivery",
     "Digest",
@@ -47,6 +50,7 @@ __all__ = [
     "Signup",
     "Site",
     "Throttle",
+    "Webhook",
 ]
 
 
@@ -130,6 +134,16 @@ class Service(Section):
         default=timedelta(days=365), description="How long older versions of articles are kept"
     )
 
+    keep_webhooks: Duration = Field(
+        default=timedelta(days=30), description="How long it is kept what was sent to webhooks, and every attempt"
+    )
+    metrics: Literal["local", "token", "off"] = Field(
+        default="local",
+        description="Who may read /metrics: this machine alone, a token with the scope metrics:read, nobody",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="Other host names that pages are asked under, beside that of public_url"
+    )
     trusted_proxies: tuple[str, ...] = Field(
         default=("127.0.0.1", "::1"), description="Proxies whose X-Forwarded-For is believed: addresses or networks"
     )
@@ -143,6 +157,7 @@ class Service(Section):
     _networks = field_validator("trusted_networks", "trusted_proxies")(
         lambda value: tuple(network(each) for each in value)
     )
+    _hosts = field_validator("allowed_hosts")(lambda value: tuple(domain_name(each) for each in value))
     _heartbeat = field_validator("heartbeat_url")(lambda value: value and web_address(value))
 
     @field_validator("public_url")
@@ -317,6 +332,46 @@ class Signup(Section):
         default=False,
         description="Let the reader's browser compute for a second (ALTCHA); the form then needs a script",
     )
+
+
+class Api(Section):
+    """``[api]``: the programming interface at /api/v1. Who may use it: ``syndicate tokens add``."""
+
+    rate: RateText = Field(default=Rate(600, timedelta(minutes=1)), description="Most requests with one token")
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description='Sites whose scripts may call the API, such as "https://cms.courier.example"'
+    )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(web_address(origin))
+            if parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+                raise ValueError(f'expected origins such as "https://cms.courier.example", not {origin!r}')
+        return value
+
+
+class Webhook(Section):
+    """``[webhook.NAME]``: an address of yours that is told what happens."""
+
+    url: str = Field(description="Where events are posted to")
+    events: tuple[WebhookEvent, ...] = Field(min_length=1, description="What it is told of")
+    secret: SecretStr | None = Field(
+        default=None, description='What messages are signed with: "whsec_" and base64, or any text of 24 or more'
+    )
+    secret_file: Path | None = Field(default=None, description="A file that holds the secret")
+    email: bool = Field(default=False, description="Put the reader's address into messages about readers")
+    allow_private: bool = Field(default=False, description="The address may be in a private network or this machine")
+
+    _address = field_validator("url")(web_address)
+
+    @field_validator("secret")
+    @classmethod
+    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            signing_key(value.get_secret_value())
+        return value
 
 
 class Admin(Section):

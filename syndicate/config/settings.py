@@ -11,6 +11,7 @@ from pydantic import Field
 
 from syndicate.config.sections import (
     Admin,
+    Api,
     Bounce,
     Delivery,
     Digest,
@@ -23,6 +24,7 @@ from syndicate.config.sections import (
     Signup,
     Site,
     Throttle,
+    Webhook,
 )
 from syndicate.config.sources import Source
 from syndicate.errors import UnknownNameError
@@ -44,6 +46,8 @@ class Settings(Section):
     bounce: Bounce = Bounce()
     signup: Signup = Signup()
     privacy: Privacy = Privacy()
+    api: Api = Api()
+    webhook: dict[str, Webhook] = Field(default_factory=dict)
     admin: Admin = Admin()
 
     def path(self, path: Path) -> Path:

@@ -16,7 +16,6 @@ from syndicate.config.values import not_yet, source_address, web_address, zone_n
 class SourceBase(Section):
     """What every source has."""
 
-    poll_interval: Interval = Field(default=timedelta(minutes=5), description="How often the source is read")
     publisher: str | None = Field(default=None, description="For articles that name none")
     language: str | None = Field(default=None, description="For articles that name none; default: the site's")
     timezone: str | None = Field(default=None, description="Of dates without a zone; default: the site's")
@@ -28,7 +27,13 @@ class SourceBase(Section):
         return zone_name(value) if value else value
 
 
-class FolderSource(SourceBase):
+class PolledSource(SourceBase):
+    """What every source has that is read now and then."""
+
+    poll_interval: Interval = Field(default=timedelta(minutes=5), description="How often the source is read")
+
+
+class FolderSource(PolledSource):
     """``type = "folder"``: Markdown and HTML files with front matter, in a folder and the folders in it."""
 
     type: Literal["folder"] = Field(description="Files in a folder and the folders in it")
@@ -75,7 +80,7 @@ class Columns(Section):
     popularity: str | None = Field(default=None, description="A number; higher is read more")
 
 
-class DatabaseSource(SourceBase):
+class DatabaseSource(PolledSource):
     """``type = "database"``: a table or query of any database that SQLAlchemy speaks to; only read.
 
     Either ``table`` or ``query`` is given (``checks.py``).
@@ -95,7 +100,7 @@ class DatabaseSource(SourceBase):
     _address = field_validator("url")(source_address)
 
 
-class FeedSource(SourceBase):
+class FeedSource(PolledSource):
     """``type = "feed"``: one RSS, Atom or JSON feed on the web, or several that together are one source.
 
     Either ``url`` or ``urls`` is given (``checks.py``).
@@ -147,15 +152,22 @@ class FeedSource(SourceBase):
         return (self.url,) if self.url else self.urls
 
 
+class PushSource(SourceBase):
+    """``type = "push"``: articles that a program of the publisher hands in over the API (docs/api.md)."""
+
+    type: Literal["push"] = Field(description="Articles that are handed in over the API")
+    max_article_size: Size = Field(default=2_000_000, description="A larger article is refused")
+
+
 class UnbuiltSource(SourceBase):
     """Types that later versions bring; named so that the error can say so."""
 
-    type: Literal["push", "pages"]
+    type: Literal["pages"]
 
     @field_validator("type")
     @classmethod
     def _unbuilt(cls, value: str) -> str:
-        raise not_yet(value, '"folder", "database" or "feed"')
+        raise not_yet(value, '"folder", "database", "feed" or "push"')
 
 
-Source = Annotated[FolderSource | DatabaseSource | FeedSource | UnbuiltSource, Field(discriminator="type")]
+Source = Annotated[FolderSource | DatabaseSource | FeedSource | PushSource | UnbuiltSource, Field(discriminator="type")]

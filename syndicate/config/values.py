@@ -6,6 +6,7 @@ Each returns the value as it is kept, or raises ValueError that says what was ex
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from difflib import get_close_matches
 from email.utils import parseaddr
 from ipaddress import ip_address, ip_network
@@ -13,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 HIGHEST_PORT = 65535
+SHORTEST_KEY = 24  # bytes of what signs webhooks
 _HOST = re.compile(r"[\w.-]{1,253}")
 _MAILBOX = re.compile(r"[^\s@<>\",;:\x00-\x1f\x7f]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
 # These depend on the machine, count leap seconds, or are no place at all.
@@ -47,6 +49,20 @@ def web_address(value: str) -> str:
     if value:
         _split(value)
     return value
+
+
+def signing_key(secret: str) -> bytes:
+    """The key of a webhook's secret: base64 after ``whsec_`` (Standard Webhooks), else the text itself."""
+    if not secret.startswith("whsec_"):
+        key = secret.encode()
+    else:
+        try:
+            key = b64decode(secret.removeprefix("whsec_"), validate=True)
+        except ValueError as error:
+            raise ValueError('expected base64 after "whsec_"') from error
+    if len(key) < SHORTEST_KEY:
+        raise ValueError(f"expected a secret of at least {SHORTEST_KEY} bytes (Standard Webhooks)")
+    return key
 
 
 def absolute_url(value: str) -> str:

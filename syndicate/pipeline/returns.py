@@ -19,11 +19,19 @@ from syndicate.core.bounces.reading import Report, read_report
 from syndicate.core.bounces.report import ReturnClass, Returned
 from syndicate.core.bounces.rules import Thresholds, verdict
 from syndicate.core.bounces.tokens import delivery_of, unsubscribe_token
-from syndicate.model import Keyring
+from syndicate.model import Keyring, WebhookEvent
 from syndicate.store import bounces, subscribers, suppressions
 from syndicate.store.address_changes import moved_since
 from syndicate.store.engine import Database
+from syndicate.store.outbox import emit
 from syndicate.store.suppressions import SuppressionReason
+
+_TOLD = {
+    ReturnClass.HARD: WebhookEvent.BOUNCED,
+    ReturnClass.SOFT: WebhookEvent.BOUNCED,
+    ReturnClass.BLOCK: WebhookEvent.BOUNCED,
+    ReturnClass.COMPLAINT: WebhookEvent.COMPLAINED,
+}
 
 
 class Fate(StrEnum):
@@ -83,6 +91,9 @@ def _apply(
     counted = not moved_since(session, person.id, sent.sent_at)
     new = bounces.add_bounce(session, sent, said, fingerprint=fingerprint, message=octets, counted=counted, now=now)
     complained = said.cls is ReturnClass.COMPLAINT
+    if new and said.cls in _TOLD:
+        told = {"subscriber_id": person.id, "issue": sent.issue_id, "class": said.cls.value, "status": said.status}
+        emit(session, _TOLD[said.cls], told, now, subscriber_id=person.id)
     return Taken(
         fate=Fate.APPLIED if new else Fate.KNOWN,
         cls=said.cls,

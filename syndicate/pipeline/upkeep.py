@@ -15,12 +15,14 @@ from syndicate.config import Settings
 from syndicate.errors import LedgerError
 from syndicate.store import upkeep
 from syndicate.store.address_changes import drop_changes
+from syndicate.store.api_requests import drop_requests
 from syndicate.store.bounces import drop_bounces, drop_messages
 from syndicate.store.engine import Database
 from syndicate.store.feed_readers import drop_counts
 from syndicate.store.form_limits import drop_arrivals
 from syndicate.store.joining import drop_joint_bodies
 from syndicate.store.limits import drop_limits
+from syndicate.store.outbox import drop_messages as drop_messages_of_webhooks
 
 CHUNK = (
     2_000  # rows of a transaction: on SQLite every other writer waits for it (2,000 rows cost some 50 ms of processor)
@@ -28,6 +30,7 @@ CHUNK = (
 BODIES = 50  # editions of a transaction: a body may have a megabyte, and clearing it touches all its pages
 HOLDERS_KEPT = timedelta(days=30)
 CHANGES_KEPT = timedelta(days=30)  # of address: they hold one, and their links have expired
+REQUESTS_KEPT = timedelta(days=1)  # of the API with an Idempotency-Key
 FORMS_KEPT = timedelta(days=1)
 FORMS = 50_000  # limits of forms that go at one time: short rows without references
 
@@ -69,6 +72,10 @@ def prune(
     evidence_before = now - settings.bounce.keep_evidence
     _in_chunks(database, lambda session: drop_messages(session, evidence_before, CHUNK), CHUNK, stopping)
     _in_chunks(database, lambda session: drop_bounces(session, rows_before, CHUNK), CHUNK, stopping)
+    _in_chunks(
+        database, lambda session: drop_messages_of_webhooks(session, now - keep.keep_webhooks, CHUNK), CHUNK, stopping
+    )
+    _in_chunks(database, lambda session: drop_requests(session, now - REQUESTS_KEPT, CHUNK), CHUNK, stopping)
     with database.write() as session:
         holders = upkeep.drop_holders(session, now - HOLDERS_KEPT)
         drop_limits(session, now - HOLDERS_KEPT)

@@ -13,6 +13,7 @@ from syndicate.core.periods import manual_key
 from syndicate.errors import SyndicateError
 from syndicate.model import Envelope, Issue, IssueState, Outcome, PollResult
 from syndicate.pipeline import compose as composing
+from syndicate.pipeline import webhooks
 from syndicate.pipeline.compose import Composed, Memory, compose, editing, sample_envelope
 from syndicate.pipeline.deliver import DeliverResult
 from syndicate.pipeline.ingest import Source, ingest
@@ -42,6 +43,7 @@ def poll_source(services: Services, source: Source) -> PollResult:
     # One reading of a source at a time: an older answer of its server must not be written after a newer one.
     with services.turn(source.name):
         result = ingest(services.database, source, services.settings, services.clock())
+    services.tally.polled(result)
     if result.error:
         log.error("source %s: %s", result.source, result.error)
     for problem in result.problems:
@@ -165,6 +167,14 @@ def clean_up(services: Services, *, stop: threading.Event) -> None:
         log.error("upkeep: %s", problem)
 
 
+def call_webhooks(services: Services, *, stop: threading.Event) -> None:
+    """Hand over what webhooks are owed."""
+    called = webhooks.call(services.database, services.settings, clock=services.clock, stop=stop)
+    services.tally.called(delivered=called.delivered, failed=called.failed, given_up=called.given_up)
+    if called.delivered or called.failed:
+        log.info("webhooks: %d messages taken, %d not taken", called.delivered, called.failed)
+
+
 @dataclass(slots=True, kw_only=True)
 class OnceResult:
     """What one pass of everything did."""
@@ -194,5 +204,6 @@ def run_once(services: Services, *, stop: threading.Event, tell: Callable[[str],
     end_leases(services)
     leave_hubs(services)
     ask_hubs(services, stop=stop)
+    call_webhooks(services, stop=stop)
     clean_up(services, stop=stop)
     return result

@@ -22,6 +22,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from starlette.types import ASGIApp
 
+from syndicate.config.sources import PolledSource
 from syndicate.core.websub import CHANGES_EVERY
 from syndicate.errors import SyndicateError
 from syndicate.io.heartbeat import ping
@@ -34,6 +35,7 @@ from syndicate.service.following import read_called
 from syndicate.service.listening import listen
 from syndicate.service.passes import (
     build_feeds,
+    call_webhooks,
     clean_up,
     compose_due,
     poll_source,
@@ -79,7 +81,7 @@ class Clock:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.stop = threading.Event()
-        executors = {"default": ThreadPoolExecutor(15), READERS: ThreadPoolExecutor(READERS_AT_ONCE)}
+        executors = {"default": ThreadPoolExecutor(16), READERS: ThreadPoolExecutor(READERS_AT_ONCE)}
         self._scheduler = BackgroundScheduler(executors=executors, timezone="UTC")
         self._reading: set[str] = set()
         self._polled = False
@@ -104,6 +106,7 @@ class Clock:
             ("drafts", self.drafts, 1),
             ("deliver", self.deliver, 1),
             ("confirm", self.confirm, 1),
+            ("webhooks", self.webhooks, 1),
             ("heartbeat", self.heartbeat, services.settings.service.heartbeat_interval.total_seconds()),
             ("upkeep", self.upkeep, UPKEEP_EVERY.total_seconds()),
         ):
@@ -173,7 +176,9 @@ class Clock:
             due_at = known.get(source.name)
             if self.stop.is_set() or source.name in self._reading or (due_at is not None and due_at > now):
                 continue
-            interval = services.settings.source[source.name].poll_interval
+            config = services.settings.source[source.name]
+            assert isinstance(config, PolledSource)  # noqa: S101 - only those have readers
+            interval = config.poll_interval
             with services.database.write() as session:
                 if not claim_poll(session, source.name, interval=interval, now=now):
                     continue
@@ -274,6 +279,10 @@ class Clock:
         result = confirm_due(services, stop=self.stop)
         if result is not None and result.stopped_by is not None:
             raise result.stopped_by
+
+    def webhooks(self) -> None:
+        """Hand over what webhooks are owed."""
+        call_webhooks(self.services, stop=self.stop)
 
     def heartbeat(self) -> None:
         """Ask the dead-man address when all is well; silence there is the alarm."""

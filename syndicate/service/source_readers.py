@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syndicate.config import Settings
-from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource
+from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource, PushSource
 from syndicate.core.article.identity import tag_authority
 from syndicate.core.feed_reading import Ours, host_of
 from syndicate.errors import UnknownNameError
@@ -22,6 +22,8 @@ def source_reader(settings: Settings, name: str, *, insist: bool, called: frozen
         return DatabaseReader(name, config, settings.base)
     if isinstance(config, FeedSource):
         return FeedSourceReader(name, config, _ours(settings), insist=insist, called=called)
+    if isinstance(config, PushSource):
+        raise UnknownNameError(f"source {name!r} is not read: its articles are handed in over the API (docs/api.md)")
     raise UnknownNameError(f"source {name!r} is of a type that does not work yet: {config.type}")
 
 

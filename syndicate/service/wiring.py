@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from syndicate.config import Settings
+from syndicate.config.sources import PolledSource
 from syndicate.core.personal import Personal
 from syndicate.errors import DiskFullError, UnknownNameError
 from syndicate.io.files import free_bytes
@@ -27,6 +28,7 @@ from syndicate.pipeline.deliver.confirmation_mails import ConfirmationMails
 from syndicate.pipeline.deliver.envelopes import Envelopes
 from syndicate.pipeline.deliver.failover import FirstThatWorks
 from syndicate.service.limits import limits_of
+from syndicate.service.tally import Tally
 from syndicate.shipped import shipped
 from syndicate.store.engine import Database
 from syndicate.store.facts import keep_keys, known_keys
@@ -52,6 +54,8 @@ class Services:
         self.clock = clock
         #: When this process's clock ticked last (``time.monotonic``); None in a process without one.
         self.ticked_at: float | None = None
+        #: What this process counts for ``/metrics``.
+        self.tally = Tally()
         self._turns: dict[str, Lock] = {}
 
     @cached_property
@@ -60,6 +64,7 @@ class Services:
         self.settings.make_database_folder()
         connections = max((relay.max_conns for relay in self.settings.smtp), default=1)
         database = Database(self.settings.database_url, pool_size=max(5, connections))
+        database.webhooks = {name: hook.events for name, hook in self.settings.webhook.items()}
         upgrade(database)
         return database
 
@@ -91,11 +96,13 @@ class Services:
     def sources(
         self, names: Iterable[str] = (), *, insist: bool = False, called: frozenset[str] = frozenset()
     ) -> list[Source]:
-        """The readers of the named sources, or of all. Raises UnknownNameError.
+        """The readers of the named sources, or of all that are read. Raises UnknownNameError.
 
         ``insist``: feeds are asked although they want to be asked later. ``called``: feeds that their hubs say changed.
         """
-        wanted = list(names) or list(self.settings.source)
+        wanted = list(names) or [
+            name for name, config in self.settings.source.items() if isinstance(config, PolledSource)
+        ]
         unknown = [name for name in wanted if name not in self.settings.source]
         if unknown:
             known = ", ".join(sorted(self.settings.source)) or "none"
@@ -150,6 +157,7 @@ class Services:
             retry=RetryPlan(delays=delivery.retry, give_up_after=delivery.give_up_after),
             in_doubt=delivery.in_doubt,
             clock=self.clock,
+            heard=self.tally.heard,
         )
 
     def sending_lock(self) -> ProcessLock | None:

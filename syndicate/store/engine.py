@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeVar
@@ -26,6 +26,8 @@ BUSY_TIMEOUT = timedelta(seconds=30)
 #: In ``Session.info``: the connection of a transaction that has begun, for statements to whom asking for it costs more
 #: than they do themselves.
 CONNECTION = "syndicate_connection"
+#: Likewise: ``Database.webhooks``.
+WEBHOOKS = "syndicate_webhooks"
 _READ = "syndicate_read"
 _CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock
 _BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
@@ -56,6 +58,8 @@ class Database:
                 "service.database is no database address; expected sqlite:///FILE or postgresql://…"
             ) from error
         self.label = parsed.render_as_string(hide_password=True)
+        #: The webhooks of the configuration and what each is told of: who changes a row owes them a message with it.
+        self.webhooks: Mapping[str, Sequence[str]] = {}
         name = parsed.get_backend_name()
         if name not in {"sqlite", "postgresql"}:
             raise StoreError(f"{self.label}: the ledger lives in SQLite or PostgreSQL, not in {name}")
@@ -98,6 +102,7 @@ class Database:
         repeatable = snapshot and self.dialect == "postgresql"
         engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if repeatable else self.engine
         with self.errors(), Session(engine, expire_on_commit=False) as session, session.begin():
+            session.info[WEBHOOKS] = self.webhooks
             yield session
 
     @contextmanager
@@ -118,6 +123,7 @@ class Database:
                 try:
                     with self._patient(session, wait=wait), session.begin():
                         session.info[CONNECTION] = session.connection()
+                        session.info[WEBHOOKS] = self.webhooks
                         yield session
                 except BaseException:
                     # Whatever state it is in: the next one begins afresh.

@@ -11,9 +11,10 @@ from sqlmodel import Session, col
 
 from syndicate.core.reasons import Reason, grouped
 from syndicate.errors import LedgerError, TransitionError, UnknownNameError
-from syndicate.model import Counts, DeliveryState, Issue, IssueState
+from syndicate.model import Counts, DeliveryState, Issue, IssueState, WebhookEvent
 from syndicate.store.batches import drop_batches
 from syndicate.store.joining import free_stranded
+from syndicate.store.outbox import emit
 from syndicate.store.tables import (
     DeliveryRow,
     EditionRow,
@@ -64,12 +65,19 @@ def skip(session: Session, *, digest: str, period: str, reason: str, now: dateti
 
 
 def list_issues(
-    session: Session, *, digest: str | None = None, states: Iterable[IssueState] | None = None, limit: int = 100
+    session: Session,
+    *,
+    digest: str | None = None,
+    states: Iterable[IssueState] | None = None,
+    limit: int = 100,
+    before: int | None = None,
 ) -> list[Issue]:
-    """Issues, newest first."""
+    """Issues, newest first; ``before`` is the id that the page before ended with."""
     query = _issue_query().order_by(col(IssueRow.id).desc()).limit(limit)
     if digest is not None:
         query = query.where(col(IssueRow.digest) == digest)
+    if before is not None:
+        query = query.where(col(IssueRow.id) < before)
     if states is not None:
         query = query.where(col(IssueRow.state).in_([state.value for state in states]))
     return _with_counts(session, session.execute(query).all())
@@ -166,6 +174,17 @@ def change_state(
         raise TransitionError(f"issue {issue_id} is {issue.state}; only one that is {allowed} can become {to}")
 
 
+def _told(issue: Issue) -> dict[str, Any]:
+    """What webhooks hear of an issue."""
+    return {
+        "issue": issue.id,
+        "digest": issue.digest,
+        "period": issue.period,
+        "recipients": issue.recipients,
+        "counts": issue.counts.as_dict(),
+    }
+
+
 def pause_running(session: Session) -> list[int]:
     """Pause every running issue; after a restore nobody knows what left since the backup. Returns their ids."""
     result = session.execute(
@@ -225,6 +244,7 @@ def finish_issues(session: Session, now: datetime) -> list[int]:
         )
         if reason is None:
             finished.append(issue_id)
+            emit(session, WebhookEvent.ISSUE_FINISHED, _told(issue), now)
     if finished:
         drop_batches(session, finished)
     return finished

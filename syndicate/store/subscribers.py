@@ -14,16 +14,28 @@ from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, up
 from sqlmodel import Session, SQLModel, col
 
 from syndicate.core.addresses import Address
-from syndicate.model import DeliveryState, Frequency, Subscriber, Subscription, SubscriptionState
+from syndicate.model import DeliveryState, Frequency, Subscriber, Subscription, SubscriptionState, WebhookEvent
 from syndicate.store.articles import highest_seq
 from syndicate.store.attempts import forget_words
 from syndicate.store.due import FOLLOWS
+from syndicate.store.outbox import emit, wanted
 from syndicate.store.statements import insert_new
 from syndicate.store.tables import ConsentEventRow, DeliveryRow, IssueRow, SubscriberRow, SubscriptionRow
 
 subscribers = SQLModel.metadata.tables[str(SubscriberRow.__tablename__)]
 subscriptions = SQLModel.metadata.tables[str(SubscriptionRow.__tablename__)]
 consent_events = SQLModel.metadata.tables[str(ConsentEventRow.__tablename__)]
+_SUBSCRIBED, _CONFIRMED, _LEFT = WebhookEvent.SUBSCRIBED, WebhookEvent.CONFIRMED, WebhookEvent.UNSUBSCRIBED
+# By the events of ``core/consent.py``. A complaint itself is told where the report is read.
+_TOLD = {
+    "subscribe": (_SUBSCRIBED,),
+    "subscribe_single": (_SUBSCRIBED, _CONFIRMED),
+    "confirm": (_CONFIRMED,),
+    "operator_confirmed": (_SUBSCRIBED, _CONFIRMED),
+    "unsubscribe": (_LEFT,),
+    "undo": (_CONFIRMED,),
+    "complaint": (_LEFT,),
+}
 _OPEN = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 
 
@@ -218,6 +230,23 @@ def record_event(
     """Write one line of the proof of consent."""
     row = {"subscription_id": subscription_id, "event": event, "at": now, "via": via, "detail": dict(detail)}
     session.connection().execute(insert(consent_events).values(row))
+    _tell(session, subscription_id, event, via, now)
+
+
+def _tell(session: Session, subscription_id: int, event: str, via: str, now: datetime) -> None:
+    """Owe webhooks the news, if one wants it; what an import brings goes another way and is not told."""
+    told = [each for each in _TOLD.get(event, ()) if wanted(session, each)]
+    subscription = subscription_by_id(session, subscription_id) if told else None
+    if subscription is None:
+        return
+    payload = {
+        "subscriber_id": subscription.subscriber_id,
+        "digest": subscription.digest,
+        "state": subscription.state.value,
+        "via": via,
+    }
+    for each in told:
+        emit(session, each, payload, now, subscriber_id=subscription.subscriber_id)
 
 
 def consent_of(session: Session, subscription_id: int) -> list[ConsentEvent]:

@@ -62,11 +62,11 @@ def remove(session: Session, scope: Scope, value: str) -> bool:
 
 def suppression_of(session: Session, email_hash: str, domain: str) -> Suppression | None:
     """The entry that covers an address: its own, else that of its domain or of a domain above it."""
-    own = _entry(session, "address", email_hash)
+    own = entry(session, "address", email_hash)
     if own is not None:
         return own
     for parent in parent_domains(domain):
-        found = _entry(session, "domain", parent)
+        found = entry(session, "domain", parent)
         if found is not None:
             return found
     return None
@@ -103,7 +103,14 @@ def suppressions(session: Session, *, limit: int = 100, before: int | None = Non
     return [_suppression(row) for row in session.execute(query).scalars()]
 
 
-def _entry(session: Session, scope: Scope, value: str) -> Suppression | None:
+def entry_by_id(session: Session, number: int) -> Suppression | None:
+    """The entry of that number."""
+    row = session.get(SuppressionRow, number)
+    return None if row is None else _suppression(row)
+
+
+def entry(session: Session, scope: Scope, value: str) -> Suppression | None:
+    """The entry of an address hash or of a domain itself."""
     query = select(SuppressionRow).where(col(SuppressionRow.scope) == scope, col(SuppressionRow.value) == value)
     row = session.execute(query).scalar_one_or_none()
     return None if row is None else _suppression(row)

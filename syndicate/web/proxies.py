@@ -20,6 +20,10 @@ class TrustedProxies:
         """An application that sees the client and the scheme that the proxy saw."""
         return cast("ASGIApp", ProxyHeadersMiddleware(app, self._networks))  # type: ignore[arg-type]
 
+    def trusts(self, peer: str) -> bool:
+        """Whether an address is that of a proxy of ours."""
+        return peer in self._hosts
+
     def client(self, peer: str | None, forwarded: bytes | None) -> str | None:
         """The address of a client: the last one in the header that is no proxy of ours, else who is connected."""
         if not forwarded or peer not in self._hosts:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT: Final = 65_536  # bytes; our largest form has a few hundred
+_HSTS: Final = "max-age=31536000"  # a year; other names of the domain are not ours to speak for
 _HEADERS: Final = {
     # Nothing of anybody else: our pages need their own style sheet, script, QR codes and forms.
     "content-security-policy": (
@@ -25,10 +26,11 @@ _HEADERS: Final = {
 
 
 class SecurityHeaders:
-    """Adds the headers to every answer, whatever made it."""
+    """Adds the headers to every answer, whatever made it. ``https``: browsers shall use nothing else from then on."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
         self.app = app
+        self._headers = {**_HEADERS, **({"strict-transport-security": _HSTS} if https else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,7 +40,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 

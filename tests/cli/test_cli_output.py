@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicate.cli.output import Output, plain, safe, shown
+from syndicate.cli.output import Output, safe, shown
+from syndicate.core.documents import plain
 from syndicate.model import IssueState
 
 

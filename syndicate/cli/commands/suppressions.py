@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from syndicate.cli.context import JsonOption, example, invocation
 from syndicate.cli.errors import FAILED
 from syndicate.cli.output import counted
-
-if TYPE_CHECKING:
-    from syndicate.model import Keyring
 
 Entry = Annotated[str, typer.Argument(metavar="ADDRESS|DOMAIN", help="An address, or a whole domain without an @.")]
 
@@ -69,11 +66,12 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Never write to an address or a domain again; mail that is queued for it does not leave any more."""
+    from syndicate.pipeline.members.suppressing import listed_as
     from syndicate.store import suppressions
 
     call = invocation(ctx, as_json)
     with call.services() as services:
-        scope, value = _key(services.keyring, entry)
+        scope, value = listed_as(services.keyring, entry)
         with services.database.write() as session:
             reason = suppressions.SuppressionReason.MANUAL
             new = suppressions.add(session, scope, value, reason, now=services.clock(), note=note)
@@ -86,12 +84,13 @@ def remove(ctx: typer.Context, entry: Entry, as_json: JsonOption = False) -> Non
 
     Exit status 1 when it was not on it. Subscriptions that a complaint ended stay ended.
     """
+    from syndicate.pipeline.members.suppressing import listed_as
     from syndicate.store import suppressions
     from syndicate.store.bounces import absolve
 
     call = invocation(ctx, as_json)
     with call.services() as services:
-        scope, value = _key(services.keyring, entry)
+        scope, value = listed_as(services.keyring, entry)
         with services.database.write() as session:
             gone = suppressions.remove(session, scope, value)
             absolved = absolve(session, value) if gone and scope == "address" else 0
@@ -100,12 +99,3 @@ def remove(ctx: typer.Context, entry: Entry, as_json: JsonOption = False) -> Non
         call.output.note(f"{entry}: was not on the list")
         raise typer.Exit(FAILED)
     call.output.text(f"{entry}: may be written to again; {counted(absolved, 'returned message')} counts no more")
-
-
-def _key(keyring: Keyring, entry: str) -> tuple[Literal["address", "domain"], str]:
-    """What an entry is kept under. Raises AddressError."""
-    from syndicate.core.addresses import hash_address, parse_address
-
-    if "@" in entry.strip().lstrip("@"):
-        return "address", hash_address(parse_address(entry).key, keyring.hash_key)
-    return "domain", parse_address(f"postmaster@{entry.strip().lstrip('@')}").domain

@@ -148,6 +148,7 @@ def send_due(
         dealer.renew(session, now)
 
     def recorded(results: Sequence[Result]) -> None:
+        rules.heard(results)
         for state, count in states_of(results).items():
             result.outcomes[state] = result.outcomes.get(state, 0) + count
         progress(sum(len(result.task.rows) for result in results))

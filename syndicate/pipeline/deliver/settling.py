@@ -16,11 +16,15 @@ from syndicate.store.deliveries import Result, Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What decides about an outcome: retries, and what becomes of a delivery whose answer was lost."""
+    """What decides about an outcome: retries, and what becomes of a delivery whose answer was lost.
+
+    ``heard`` gets outcomes once they are committed.
+    """
 
     retry: RetryPlan
     in_doubt: Literal["ask", "resend", "skip"]
     clock: Callable[[], datetime]
+    heard: Callable[[Sequence[Result]], None] = lambda _results: None
 
 
 def settle(task: Task, outcome: Outcome, rules: Rules) -> Result:

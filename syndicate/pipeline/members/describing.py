@@ -19,6 +19,8 @@ from syndicate.store.attempts import attempts_of
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import suppression_of
 
+_PROOF = ("wording", "wording_sha256", "form", "network")
+
 
 def person_document(database: Database, keyring: Keyring, email: str) -> dict[str, Any]:
     """All that is stored of a person, as plain values (times are aware datetimes).
@@ -31,6 +33,33 @@ def person_document(database: Database, keyring: Keyring, email: str) -> dict[st
         if subscriber is None:
             raise UnknownNameError(f"there is no subscriber {address.email}")
         return _document(session, keyring, subscriber)
+
+
+def with_proof(database: Database, *, email: str | None = None, number: int | None = None) -> dict[str, Any]:
+    """A subscriber, by address or number, with subscriptions and the proof of consent, oldest first.
+
+    Raises AddressError, UnknownNameError.
+    """
+    with database.read() as session:
+        if email is not None:
+            found = subscribers.find_subscriber(session, parse_address(email).key)
+        else:
+            found = subscribers.subscriber_by_id(session, number or 0)
+        if found is None:
+            raise UnknownNameError("there is no such subscriber")
+        chosen = subscribers.subscriptions_of(session, [found.id])[found.id]
+        proof = [
+            {
+                "digest": one.digest,
+                "event": event.event,
+                "at": event.at,
+                "via": event.via,
+                **{name: event.detail.get(name) for name in _PROOF},
+            }
+            for one in chosen
+            for event in subscribers.consent_of(session, one.id)
+        ]
+    return {**person(found), "subscriptions": [choice(one) for one in chosen], "consent": proof}
 
 
 def own_document(database: Database, keyring: Keyring, token: str, *, now: datetime) -> dict[str, Any]:

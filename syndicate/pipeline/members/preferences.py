@@ -95,35 +95,72 @@ def change_preferences(
             raise UnknownNameError("this subscription does not exist any more")
         if before.state is SubscriptionState.UNSUBSCRIBED:
             raise TransitionError("this subscription has ended; subscribe again to choose anew")
-        digest = settings.named_digest(before.digest)
-        detail: dict[str, object] = {}
-        frequency = None if wanted.frequency is None else parse_frequency(wanted.frequency, digest)
-        if frequency is not None and frequency is not before.frequency:
-            detail["frequency"] = [before.frequency, frequency]
-        topics = None
-        if wanted.topics is not None:
-            chosen = parse_topics(wanted.topics, digest)
-            if chosen != chosen_topics(before.topics):
-                topics = changed_topics(before.topics, chosen, highest_seq(session), catch_up=wanted.catch_up)
-                detail["topics"] = [chosen_topics(before.topics), chosen]
-        subscribers.set_choice(session, before.id, frequency=frequency, topics=topics)
-        changes = _changes(wanted, person)
-        if wanted.pause is not None:
-            zone = changes.get("timezone", person.timezone) or settings.digest_zone(before.digest).key
-            until = parse_pause(wanted.pause, ZoneInfo(zone), now)
-            if until != before.paused_until:
-                set_pause(session, before.id, until)
-                detail["paused_until"] = None if until is None else until.isoformat()
-        subscribers.update_person(session, person.id, changes)
-        # Only that the name changed is proof enough; the name itself need not stand in a log.
-        detail |= {key: True if key == "name" else value for key, value in changes.items()}
-        if detail:
-            subscribers.record_event(session, before.id, PREFERENCES, via="page", now=now, detail=detail)
+        _apply(session, settings, before, person, wanted, now=now, via="page")
         subscription = subscribers.subscription_by_id(session, before.id)
         subscriber = subscribers.subscriber_by_id(session, person.id)
         assert subscription is not None  # noqa: S101 - read above, in the same transaction
         assert subscriber is not None  # noqa: S101 - likewise
         return _shown(subscription, subscriber, undoable=False)
+
+
+def change_choice(
+    database: Database,
+    settings: Settings,
+    subscriber_id: int,
+    digest: str,
+    wanted: Preferences,
+    *,
+    now: datetime,
+    via: str,
+) -> None:
+    """The same by the publisher's own side, for a subscriber of that number.
+
+    Raises UnknownNameError (no such subscription), UsageError, TransitionError.
+    """
+    with database.write() as session:
+        before = subscribers.subscription_to(session, subscriber_id, digest)
+        person = None if before is None else subscribers.subscriber_by_id(session, subscriber_id)
+        if before is None or person is None:
+            raise UnknownNameError(f"subscriber {subscriber_id} has no subscription to {digest!r}")
+        if before.state is SubscriptionState.UNSUBSCRIBED:
+            raise TransitionError("this subscription has ended; subscribe again to choose anew")
+        _apply(session, settings, before, person, wanted, now=now, via=via)
+
+
+def _apply(
+    session: Session,
+    settings: Settings,
+    before: Subscription,
+    person: Subscriber,
+    wanted: Preferences,
+    *,
+    now: datetime,
+    via: str,
+) -> None:
+    digest = settings.named_digest(before.digest)
+    detail: dict[str, object] = {}
+    frequency = None if wanted.frequency is None else parse_frequency(wanted.frequency, digest)
+    if frequency is not None and frequency is not before.frequency:
+        detail["frequency"] = [before.frequency, frequency]
+    topics = None
+    if wanted.topics is not None:
+        chosen = parse_topics(wanted.topics, digest)
+        if chosen != chosen_topics(before.topics):
+            topics = changed_topics(before.topics, chosen, highest_seq(session), catch_up=wanted.catch_up)
+            detail["topics"] = [chosen_topics(before.topics), chosen]
+    subscribers.set_choice(session, before.id, frequency=frequency, topics=topics)
+    changes = _changes(wanted, person)
+    if wanted.pause is not None:
+        zone = changes.get("timezone", person.timezone) or settings.digest_zone(before.digest).key
+        until = parse_pause(wanted.pause, ZoneInfo(zone), now)
+        if until != before.paused_until:
+            set_pause(session, before.id, until)
+            detail["paused_until"] = None if until is None else until.isoformat()
+    subscribers.update_person(session, person.id, changes)
+    # Only that the name changed is proof enough; the name itself need not stand in a log.
+    detail |= {key: True if key == "name" else value for key, value in changes.items()}
+    if detail:
+        subscribers.record_event(session, before.id, PREFERENCES, via=via, now=now, detail=detail)
 
 
 def _changes(wanted: Preferences, person: Subscriber) -> dict[str, str | None]:

@@ -3,6 +3,7 @@
 No ``Relationship`` and no ``from __future__ import annotations`` (sqlmodel #196): joins are written out.
 """
 
+from syndicate.store.tables.api import ApiRequestRow, ApiTokenRow, WebhookAttemptRow, WebhookMessageRow
 from syndicate.store.tables.articles import (
     ArticleRow,
     ArticleTermRow,
@@ -47,6 +48,8 @@ from syndicate.store.tables.websub import (
 __all__ = [
     "AddressChangeRow",
     "AnnouncedReadersRow",
+    "ApiRequestRow",
+    "ApiTokenRow",
     "ArticleRow",
     "ArticleTermRow",
     "ArticleVersionRow",
@@ -85,4 +88,6 @@ __all__ = [
     "SubscriptionRow",
     "SuppressionRow",
     "TopicChangeRow",
+    "WebhookAttemptRow",
+    "WebhookMessageRow",
 ]

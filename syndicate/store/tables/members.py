@@ -43,6 +43,7 @@ class SubscriptionRow(SQLModel, table=True):
         CheckConstraint("cursor >= 0", name="ck_subscriptions_cursor"),
         # Two ways to say "looks back no longer" would make two cohorts of one.
         CheckConstraint("joined_seq = 0 OR first", name="ck_subscriptions_joined_seq"),
+        Index("ix_subscriptions_readers", "digest", "state", "subscriber_id"),
         Index("ix_subscriptions_due", "digest", "state", "frequency", "cursor"),
         NEVER_REUSED,
     )

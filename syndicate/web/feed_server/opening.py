@@ -47,7 +47,15 @@ def open_feed_server(services: Services, pages: ASGIApp, root: str, proxies: Tru
     if settings.privacy.count_feed_readers:
         counter = ReaderCounter(lambda: services.database, services.clock)
     shelf = Shelf(load, stand)
-    return FeedServer(pages, shelf, settings.feeds_path, partial(location, root), proxies, counter=counter)
+    return FeedServer(
+        pages,
+        shelf,
+        settings.feeds_path,
+        partial(location, root),
+        proxies,
+        counter=counter,
+        statuses=services.tally.feed_statuses,
+    )
 
 
 class _Abouts:

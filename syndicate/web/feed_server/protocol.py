@@ -30,6 +30,7 @@ def ready_protocol(server: FeedServer) -> type[HttpToolsProtocol]:
                 super()._start_asgi_task(cycle, app)
                 return
             head, body = answer
+            server.statuses[head.status] += 1
             if cycle.default_headers is not self._dated:
                 ReadyProtocol._dated = cycle.default_headers
                 ReadyProtocol._date = b"".join([b"%s: %s\r\n" % field for field in cycle.default_headers]) + b"\r\n"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syndicate.model import FeedFormat
 from syndicate.web.feed_server import delta
@@ -55,6 +56,7 @@ class FeedServer:
         proxies: TrustedProxies,
         hammering: Hammering | None = None,
         counter: ReaderCounter | None = None,
+        statuses: Counter[int] | None = None,
     ) -> None:
         self._pages = pages
         self._shelf = shelf
@@ -62,6 +64,8 @@ class FeedServer:
         self._moved_to = moved_to
         self._proxies = proxies
         self._hammering = hammering or Hammering()
+        #: How many answers had each status, for ``/metrics``.
+        self.statuses: Counter[int] = Counter() if statuses is None else statuses
         self._note = None if counter is None else counter.note
 
     @property
@@ -75,6 +79,7 @@ class FeedServer:
         if scope["type"] != "http" or not (path := scope["path"]).startswith("/feeds"):
             await self._pages(scope, receive, send)
             return
+        send = self._counting(send)
         answer = self.ready(scope)
         if answer is not None:
             await _answer(send, *answer)
@@ -82,6 +87,14 @@ class FeedServer:
             await self._pages(scope, receive, send)
         else:
             await self._prepared(scope, receive, send, path)
+
+    def _counting(self, send: Send) -> Send:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.statuses[message["status"]] += 1
+            await send(message)
+
+        return counted
 
     def ready(self, scope: Scope) -> Answer | None:
         """The answer to a request for a document at hand, None for what takes longer or is another's."""
