@@ -270,13 +270,17 @@ def _on_their_way(session: Session, limits: Limits, keys: Collection[str]) -> di
 
 
 def _sending_by_domain() -> Any:
+    # Not a join: once SQLite has counted its rows (ANALYZE), it looked every subscriber up, to have them by domain.
+    domain = (
+        select(col(SubscriberRow.domain))
+        .where(col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
+        .scalar_subquery()
+    )
     return (
-        select(col(SubscriberRow.domain), func.count())
-        .select_from(DeliveryRow)
-        .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
+        select(domain.label("domain"), func.count())
         # Written out, since only then SQLite sees that the partial index holds all that is asked for.
         .where(col(DeliveryRow.state) == literal_column(f"'{DeliveryState.SENDING.value}'"))
-        .group_by(col(SubscriberRow.domain))
+        .group_by(literal_column("1"))
     )
 
 
