@@ -11,6 +11,7 @@ from syndicate.store.tables.articles import (
     SourceRow,
 )
 from syndicate.store.tables.attempts import AttemptRow
+from syndicate.store.tables.console import AuditRow, OperatorRow, OperatorSessionRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import (
     BatchRow,
@@ -45,6 +46,7 @@ __all__ = [
     "ArticleTermRow",
     "ArticleVersionRow",
     "AttemptRow",
+    "AuditRow",
     "BatchRow",
     "CohortRow",
     "ConfirmationRow",
@@ -67,6 +69,8 @@ __all__ = [
     "JointEditionRow",
     "LimitRow",
     "MetaRow",
+    "OperatorRow",
+    "OperatorSessionRow",
     "RelaySeatRow",
     "ScheduleRow",
     "SourceItemRow",
