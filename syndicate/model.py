@@ -241,6 +241,7 @@ class Subscription:
     created_at: datetime
     confirmed_at: datetime | None
     unsubscribed_at: datetime | None
+    paused_until: datetime | None = None
 
 
 class Envelope(NamedTuple):

@@ -33,7 +33,22 @@ from syndicate.cli.errors import FAILED, report
 from syndicate.service.stopping import leave
 
 # Each module registers its own commands, in the order of the help page.
-GROUPS = (start, demo, check, articles, plan, digests, issues, why, subscribers, bounces, service, admin, backups, database)
+GROUPS = (
+    start,
+    demo,
+    check,
+    articles,
+    plan,
+    digests,
+    issues,
+    why,
+    subscribers,
+    bounces,
+    service,
+    admin,
+    backups,
+    database,
+)
 
 # No rich mark-up in help and usage errors: importing rich costs more than everything else that `--help` does.
 app = typer.Typer(name="syndicate", rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)

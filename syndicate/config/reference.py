@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 
 from syndicate.config.durations import format_duration, format_size
 from syndicate.config.keys import SECTIONS, Model, keys_of, later_issue, readers_see, shape, sub_models
+from syndicate.config.rates import format_rate
+from syndicate.model import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ def toml_value(value: Any, *, size: bool = False) -> str:
         return value.isoformat()
     if isinstance(value, timedelta):
         return f'"{format_duration(value)}"'
+    if isinstance(value, Rate):
+        return f'"{format_rate(value)}"'
     if isinstance(value, Enum):
         return json.dumps(value.value, ensure_ascii=False)
     if isinstance(value, (str, Path)):

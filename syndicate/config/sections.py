@@ -28,6 +28,7 @@ from syndicate.config.values import (
     web_address,
     zone_name,
 )
+from syndicate.model import Rate
 
 __all__ = [
     "PER",
@@ -43,6 +44,7 @@ __all__ = [
     "Section",
     "Selection",
     "Service",
+    "Signup",
     "Site",
     "Throttle",
 ]
@@ -262,13 +264,47 @@ class Bounce(Section):
 class Privacy(Section):
     """``[privacy]``: nothing is tracked; these bound what is kept."""
 
-    record_optin_ip: bool = later(default=False, issue="E", description="Keep the address a confirmation came from")
+    record_optin_ip: bool = Field(
+        default=False,
+        description="Keep the network (/24, /48) that a sign-up and its confirmation came from, as a proof of consent",
+    )
     unsubscribe_header: bool = Field(
         default=True, description="List-Unsubscribe and one-click (RFC 8058) in every digest"
     )
     confirm_link_valid: Interval = Field(default=timedelta(hours=72), description="How long a confirmation link works")
-    count_feed_readers: bool = later(
-        default=True, issue="E", description="Count feed readers by what they say of themselves"
+    count_feed_readers: bool = Field(
+        default=True,
+        description="Count readers of feeds by day: what hosted readers announce, and others by a daily salted hash",
+    )
+
+
+class Signup(Section):
+    """``[signup]``: the form for new readers, and what keeps machines from using it."""
+
+    enabled: bool = Field(default=True, description="Offer the form, here and for other sites")
+    consent: str = Field(
+        default="",
+        max_length=1000,
+        description="The sentence above the button, kept with each consent; by default one in the reader's language",
+    )
+    minimum_time: Interval = Field(
+        default=timedelta(seconds=2), description="A form that is sent sooner is shown again: people take longer"
+    )
+    mails_per_day: Whole = Field(
+        default=3, ge=1, le=100, description="Most confirmation mails to one address in 24 hours"
+    )
+    address_rate: RateText = Field(
+        default=Rate(5, timedelta(hours=1)), description="Most sign-ups of one address; more are answered and ignored"
+    )
+    network_rate: RateText = Field(
+        default=Rate(30, timedelta(hours=1)), description="Most sign-ups from one network (IPv4 /24, IPv6 /48)"
+    )
+    domain_rate: RateText = Field(
+        default=Rate(1000, timedelta(hours=1)), description="Most sign-ups of addresses of one domain"
+    )
+    proof_of_work: bool = Field(
+        default=False,
+        description="Let the reader's browser compute for a second (ALTCHA); the form then needs a script",
     )
 
 

@@ -20,6 +20,7 @@ from syndicate.config.sections import (
     Relay,
     Section,
     Service,
+    Signup,
     Site,
     Throttle,
 )
@@ -41,6 +42,7 @@ class Settings(Section):
     throttle: dict[str, Throttle] = Field(default_factory=dict)
     dkim: Dkim = Dkim()
     bounce: Bounce = Bounce()
+    signup: Signup = Signup()
     privacy: Privacy = Privacy()
     admin: Admin = Admin()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session
@@ -14,6 +14,7 @@ from syndicate.service.alarms import find_alarms
 from syndicate.service.limits import LimitStatus, limit_statuses
 from syndicate.service.wiring import Services
 from syndicate.store.facts import Failure, failures
+from syndicate.store.feed_readers import FeedReaders, feed_readers
 from syndicate.store.following import FollowStatus, follow_statuses
 from syndicate.store.hub_deliveries import TopicSubscribers, topic_subscribers
 from syndicate.store.issues import LIVE_STATES, list_issues
@@ -32,6 +33,8 @@ from syndicate.store.overview import (
 from syndicate.store.senders import SenderStatus, WorkerStatus, sender_statuses, worker_statuses
 from syndicate.store.waves import later_waves
 from syndicate.store.websub import PingTrouble, ping_troubles
+
+READERS_SHOWN = timedelta(days=7)  # of feeds, by day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Status:
     hub: list[TopicSubscribers]
     hub_troubles: list[PingTrouble]
     following: list[FollowStatus]
+    feed_readers: list[FeedReaders]
     alarms: list[str]
 
     def document(self) -> dict[str, Any]:
@@ -93,6 +97,7 @@ def read_status(services: Services) -> Status:
             hub=topic_subscribers(session, now),
             hub_troubles=ping_troubles(session),
             following=follow_statuses(session),
+            feed_readers=feed_readers(session, (now - READERS_SHOWN).date().isoformat()),
             alarms=find_alarms(session, settings, now),
         )
 

@@ -1,4 +1,4 @@
-"""What the console reads beside what commands read: pages of the ledger, editions, people by the start of an address."""
+"""What the console alone reads: pages of the ledger, editions, people by the start of an address."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class EditionLine:
 def ledger_page(
     session: Session, issue_id: int, state: DeliveryState, *, limit: int, after: tuple[datetime, int] | None = None
 ) -> list[LedgerLine]:
-    """An issue's deliveries of one state in the order of ``ix_deliveries_issue_state``; ``after``: the last one's place."""
+    """An issue's deliveries of one state, in the order of ``ix_deliveries_issue_state``; ``after``: where to go on."""
     query = (
         select(DeliveryRow, col(SubscriberRow.email))
         .outerjoin(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))

@@ -64,8 +64,13 @@ class Hold:
     action: str | None = None
 
 
-def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) -> list[Cohort]:
-    """The confirmed subscriptions of a digest (of these frequencies, None = all), grouped by where they stand."""
+def cohorts(
+    session: Session, digest: str, frequencies: Iterable[str] | None, now: datetime | None = None
+) -> list[Cohort]:
+    """The confirmed subscriptions of a digest (of these frequencies, None = all), grouped by where they stand.
+
+    Without those who pause; ``now``: pauses that are over by then count as ended.
+    """
     keys = (
         col(SubscriptionRow.cursor),
         col(SubscriptionRow.first),
@@ -77,7 +82,7 @@ def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) ->
     query = (
         select(*keys, func.count())
         .join(SubscriberRow, col(SubscriberRow.id) == col(SubscriptionRow.subscriber_id))
-        .where(*_confirmed(digest, frequencies))
+        .where(*_confirmed(digest, frequencies, now))
         .group_by(*keys)
     )
     return [
@@ -90,10 +95,12 @@ def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) ->
     ]
 
 
-def _confirmed(digest: str, frequencies: Iterable[str] | None) -> list[Any]:
+def _confirmed(digest: str, frequencies: Iterable[str] | None, now: datetime | None = None) -> list[Any]:
+    paused_until = col(SubscriptionRow.paused_until)
     conditions: list[Any] = [
         col(SubscriptionRow.digest) == digest,
         col(SubscriptionRow.state) == SubscriptionState.CONFIRMED.value,
+        paused_until.is_(None) if now is None else paused_until.is_(None) | (paused_until <= now),
     ]
     if frequencies is not None:
         conditions.append(col(SubscriptionRow.frequency).in_([str(frequency) for frequency in frequencies]))

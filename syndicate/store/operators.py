@@ -54,7 +54,7 @@ class AuditEntry:
 
 def add_operator(session: Session, name: str, role: Role, password_hash: str, now: datetime) -> bool:
     """Enter an account. Says whether the name was free."""
-    row = {"name": name, "role": role.value, "password_hash": password_hash, "created_at": now}
+    row: dict[str, Any] = {"name": name, "role": role.value, "password_hash": password_hash, "created_at": now}
     row |= {"totp_step": 0, "recovery": [], "disabled": False, "failures": 0}
     return insert_new(session, OperatorRow, row, ("name",))
 

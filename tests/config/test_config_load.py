@@ -135,7 +135,7 @@ SINGLE_FAULTS = [
     ('[[smtp]]\nhost = "a.example"\npassword = "p"', "smtp.0.username: missing; expected the name that the password belongs to"),
     ('[smtp]\nhost = "a.example"', "smtp: expected [[smtp]] in double brackets, not a table"),
     ("[digests.x]", "digests: unknown section; did you mean [digest.NAME]?"),
-    ("[zzz]", 'zzz: unknown section; known are [site], [service], [source.NAME], [feed.NAME], [digest.NAME], [delivery], [[smtp]], [throttle."DOMAIN"], [dkim], [bounce], [privacy], [admin]'),
+    ("[zzz]", 'zzz: unknown section; known are [site], [service], [source.NAME], [feed.NAME], [digest.NAME], [delivery], [[smtp]], [throttle."DOMAIN"], [dkim], [bounce], [signup], [privacy], [admin]'),
     ('[throttle." "]\nrate = "5/1m"', 'throttle." ": expected a domain such as "mail.example"'),
     ('[throttle."mail.example"]\nrate = "5"', 'throttle."mail.example".rate: expected a number of messages in a time, such as "100/1m" or "5000/1h", not \'5\''),
     ('[throttle."mail.example"]\nrate = "0/1m"', 'throttle."mail.example".rate: expected a number of messages in a time, such as "100/1m" or "5000/1h", not \'0/1m\''),

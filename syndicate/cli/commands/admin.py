@@ -70,7 +70,13 @@ def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
     call.output.table(
         ("name", "role", "second factor", "state", "since"),
         [
-            (each.name, each.role.value, "yes" if each.totp else "no", "disabled" if each.disabled else "", each.created_at)
+            (
+                each.name,
+                each.role.value,
+                "yes" if each.totp else "no",
+                "disabled" if each.disabled else "",
+                each.created_at,
+            )
             for each in found
         ],
         empty="there are no operators yet; `syndicate admin add NAME` adds one",

@@ -22,6 +22,7 @@ from syndicate.store.corrections import owe_corrections
 from syndicate.store.engine import Database
 from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers, pass_over
 from syndicate.store.issues import find_period, get_issue, last_subject, skip
+from syndicate.store.pauses import end_pauses, pass_over_paused
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,8 @@ def compose_together(
     """
     runs = [_Run(renderer, each, now) for each in wanted]
     database.repeat(lambda session: number_due(session, now))
+    for name in {each.digest for each in wanted}:
+        database.repeat(lambda session, name=name: end_pauses(session, name, now))  # type: ignore[misc]
     for run in runs:
         run.prepare(database)
     named = ", ".join(f"{each.digest} {each.period}" for each in wanted)
@@ -186,6 +189,7 @@ class _Run:
         digest = self.renderer.settings.named_digest(self.digest)
         apart = bool(digest.language_choice)
         pass_over(session, self.digest, self.frequencies, plan.passed_over, plan.max_seq, by_language=apart)
+        pass_over_paused(session, self.digest, self.frequencies, plan.max_seq)
         if plan.editions:
             issue_id = self._freeze(session, plan)
             self.frozen = Frozen(

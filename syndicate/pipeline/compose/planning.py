@@ -94,7 +94,7 @@ def plan_issue(
     articles are read only once they are chosen.
     """
     digest = settings.named_digest(digest_name)
-    groups = cohorts(session, digest_name, frequencies)
+    groups = cohorts(session, digest_name, frequencies, now)
     offer = offer_for(session, digest, [group.standing for group in groups], now=now)
     chosen: dict[_Contents, list[tuple[Cohort, tuple[int, ...]]]] = {}
     passed_over = []

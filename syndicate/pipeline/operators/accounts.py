@@ -66,7 +66,7 @@ def set_disabled(database: Database, name: str, now: datetime, *, disabled: bool
 
 
 def set_second_factor(database: Database, name: str, issuer: str, now: datetime) -> SecondFactor:
-    """Ask for a code at each sign-in from now on; an earlier secret and its recovery codes end. Raises UnknownNameError."""
+    """Ask for a code at each sign-in from now on; an earlier secret and its codes end. Raises UnknownNameError."""
     secret = pyotp.random_base32()
     codes = tuple(f"{secrets.token_hex(4)}-{secrets.token_hex(4)}" for _ in range(_RECOVERY_CODES))
     with database.write() as session:

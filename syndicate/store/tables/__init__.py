@@ -24,12 +24,15 @@ from syndicate.store.tables.ledger import (
 )
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
+    AddressChangeRow,
     ConfirmationRow,
     ConsentEventRow,
+    FormLimitRow,
     SubscriberRow,
     SubscriptionRow,
     SuppressionRow,
 )
+from syndicate.store.tables.readers import AnnouncedReadersRow, FeedReadersRow, ReaderSaltRow
 from syndicate.store.tables.service import CounterRow, HolderRow, MetaRow, ScheduleRow
 from syndicate.store.tables.websub import (
     FeedCallRow,
@@ -42,6 +45,8 @@ from syndicate.store.tables.websub import (
 )
 
 __all__ = [
+    "AddressChangeRow",
+    "AnnouncedReadersRow",
     "ArticleRow",
     "ArticleTermRow",
     "ArticleVersionRow",
@@ -57,8 +62,10 @@ __all__ = [
     "FeedCallRow",
     "FeedDocumentRow",
     "FeedEntryRow",
+    "FeedReadersRow",
     "FeedRow",
     "FollowedFeedRow",
+    "FormLimitRow",
     "HolderRow",
     "HubDeliveryRow",
     "HubPingRow",
@@ -71,6 +78,7 @@ __all__ = [
     "MetaRow",
     "OperatorRow",
     "OperatorSessionRow",
+    "ReaderSaltRow",
     "RelaySeatRow",
     "ScheduleRow",
     "SourceItemRow",
