@@ -17,7 +17,7 @@ from syndicate.config.publications import Digest
 from syndicate.core.form_limits import network_of
 from syndicate.core.topics import EVERYTHING
 from syndicate.errors import AddressError, UnknownNameError, UsageError
-from syndicate.pipeline.members.signing_up import Origin, Taken, sign_up
+from syndicate.pipeline.members.signing_up import Origin, SignupDesk, Taken
 from syndicate.pipeline.members.subscribing import Wish
 from syndicate.web.choosing import frequencies, languages, zones
 from syndicate.web.form_guard import FormGuard
@@ -43,6 +43,7 @@ class Signup:
         self._settings = services.settings
         self._pages = pages
         self._languages = languages(services.templates)
+        self._desk = SignupDesk(services.database, services.settings, services.keyring)
         self._guard = FormGuard(services.keyring) if services.settings.signup.enabled else None
 
     def routes(self) -> list[BaseRoute]:
@@ -126,14 +127,7 @@ class Signup:
         network = network_of(request.client.host if request.client else "")
         try:
             wish = self._wish(request, form, speak, network)
-            taken = sign_up(
-                self._services.database,
-                settings,
-                self._services.keyring,
-                wish,
-                Origin(network=network, proof=proof),
-                now=now,
-            )
+            taken = self._desk.sign_up(wish, Origin(network=network, proof=proof), now=now)
         except AddressError:
             return self._answer(request, speak, "problem", form, "problem_address")
         except (UsageError, UnknownNameError):
