@@ -44,8 +44,13 @@ class Console:
             headers = {"cache-control": "public, max-age=31536000, immutable", "etag": f'"{frame.style_tag}"'}
             return Response(frame.style, media_type="text/css", headers=headers)
 
+        def script(_request: Request) -> Response:
+            headers = {"cache-control": "public, max-age=31536000, immutable"}
+            return Response(frame.script, media_type="text/javascript", headers=headers)
+
         return [
             Route("/static/admin.css", style, methods=["GET"]),
+            Route("/static/admin.js", script, methods=["GET"]),
             *guard.sign_in_routes(),
             *(guard.route(place) for place in self.places(guard)),
         ]

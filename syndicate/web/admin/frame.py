@@ -19,11 +19,13 @@ from syndicate.store.operators import Operator
 
 FOLDER: Final = "admin/"
 STYLE: Final = FOLDER + "admin.css"
+SCRIPT: Final = FOLDER + "admin.js"
 _HEADERS: Final = {
     "cache-control": "no-store",
     "x-robots-tag": "noindex, nofollow",
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
+        "form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     ),
 }
@@ -53,6 +55,8 @@ class Frame:
         self.secure = urlsplit(settings.service.public_url).scheme == "https"
         self.style = templates[STYLE].encode()
         self.style_tag = hashlib.sha256(self.style).hexdigest()[:16]
+        self.script = templates[SCRIPT].encode()
+        script_tag = hashlib.sha256(self.script).hexdigest()[:16]
         zone = ZoneInfo(settings.site.timezone)
         self._templates = SandboxedEnvironment(
             loader=DictLoader({name: text for name, text in templates.items() if name.startswith(FOLDER)}),
@@ -69,6 +73,7 @@ class Frame:
             site_title=settings.site.title or "Syndicate",
             base=self.base,
             style=f"{root}/static/admin.css?v={self.style_tag}",
+            script=f"{root}/static/admin.js?v={script_tag}",
             zone=zone.key,
         )
 

@@ -73,7 +73,7 @@ class IssuePlaces:
         )
 
     def issue(self, call: Call) -> Response:
-        """One issue with all that may be done to it; while it runs, the page comes anew by itself."""
+        """One issue with all that may be done to it."""
         return self._issue(call)
 
     def _issue(self, call: Call, *, problem: str = "", status: int = 200) -> Response:
