@@ -13,15 +13,13 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, insert, literal, select, text, update
 from sqlmodel import Session, col
 
-from syndicate.core.selection import Standing
 from syndicate.core.waves import LocalTime
 from syndicate.errors import LedgerError
-from syndicate.model import Counts, DeliveryState, IssueState, SubscriptionState
+from syndicate.model import Counts, DeliveryState, IssueState
 from syndicate.store.batches import slice_issue
-from syndicate.store.columns import canonical_json
+from syndicate.store.cohorts import Cohort, confirmed
 from syndicate.store.issues import issue_counts
 from syndicate.store.jobs import call_workers
-from syndicate.store.statements import rows_among
 from syndicate.store.tables import (
     CohortRow,
     DeliveryRow,
@@ -32,15 +30,6 @@ from syndicate.store.tables import (
     SuppressionRow,
 )
 from syndicate.store.waves import due_by_zone, zones_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cohort:
-    """Subscriptions of one digest that stand alike and read the same language ("" = none chosen)."""
-
-    standing: Standing
-    language: str
-    subscriptions: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,49 +51,6 @@ class Hold:
 
     deadline_at: datetime | None = None
     action: str | None = None
-
-
-def cohorts(
-    session: Session, digest: str, frequencies: Iterable[str] | None, now: datetime | None = None
-) -> list[Cohort]:
-    """The confirmed subscriptions of a digest (of these frequencies, None = all), grouped by where they stand.
-
-    Without those who pause; ``now``: pauses that are over by then count as ended.
-    """
-    keys = (
-        col(SubscriptionRow.cursor),
-        col(SubscriptionRow.first),
-        col(SubscriptionRow.joined_seq),
-        col(SubscriptionRow.topics),
-        col(SubscriptionRow.carry),
-        func.coalesce(col(SubscriberRow.language), "").label("language"),
-    )
-    query = (
-        select(*keys, func.count())
-        .join(SubscriberRow, col(SubscriberRow.id) == col(SubscriptionRow.subscriber_id))
-        .where(*_confirmed(digest, frequencies, now))
-        .group_by(*keys)
-    )
-    return [
-        Cohort(
-            standing=Standing(cursor=cursor, first=first, joined_seq=joined_seq, topics=topics, carry=tuple(carry)),
-            language=language,
-            subscriptions=count,
-        )
-        for cursor, first, joined_seq, topics, carry, language, count in session.execute(query)
-    ]
-
-
-def _confirmed(digest: str, frequencies: Iterable[str] | None, now: datetime | None = None) -> list[Any]:
-    paused_until = col(SubscriptionRow.paused_until)
-    conditions: list[Any] = [
-        col(SubscriptionRow.digest) == digest,
-        col(SubscriptionRow.state) == SubscriptionState.CONFIRMED.value,
-        paused_until.is_(None) if now is None else paused_until.is_(None) | (paused_until <= now),
-    ]
-    if frequencies is not None:
-        conditions.append(col(SubscriptionRow.frequency).in_([str(frequency) for frequency in frequencies]))
-    return conditions
 
 
 def freeze(
@@ -160,7 +106,7 @@ def freeze(
     issue.recipients = planned
     session.flush()
     _insert_deliveries(session, issue_id, digest, frequencies, now, local)
-    moved = _move_cursors(session, issue_id, max_seq, _confirmed(digest, frequencies))
+    moved = _move_cursors(session, issue_id, max_seq, confirmed(digest, frequencies))
     counts = issue_counts(session, [issue_id]).get(issue_id, Counts())
     if not planned == counts.queued + counts.suppressed == counts.total == moved:
         raise LedgerError(
@@ -172,50 +118,6 @@ def freeze(
         slice_issue(session, issue_id)
         call_workers(session, issue_id, in_waves=local is not None)
     return issue_id
-
-
-def pass_over(
-    session: Session,
-    digest: str,
-    frequencies: Iterable[str] | None,
-    passed: Iterable[tuple[Cohort, tuple[int, ...]]],
-    max_seq: int,
-    *,
-    by_language: bool = False,
-) -> int:
-    """Move the cursors of confirmed subscriptions for which nothing was there; each cohort comes with its new carry.
-
-    Otherwise a single reader of a quiet topic would make every later run read all articles since. With the cursor at
-    ``max_seq`` there is nothing left that ``first`` could bound. ``by_language``: what is passed over depends on the
-    readers' languages, too. Returns how many were moved.
-    """
-    table = SubscriptionRow.__table__.c  # type: ignore[attr-defined]
-    columns: list[Any] = [table.cursor, table.joined_seq, table.topics, table.carry]
-    if by_language:
-        language = select(func.coalesce(col(SubscriberRow.language), ""))
-        columns.append(language.where(col(SubscriberRow.id) == table.subscriber_id).scalar_subquery())
-    groups: dict[tuple[int, ...], dict[tuple[int | str, ...], None]] = {}
-    for cohort, carry in passed:
-        standing = cohort.standing
-        if standing.cursor < max_seq or carry != standing.carry:
-            texts = canonical_json(dict(standing.topics)), canonical_json(standing.carry)
-            row: tuple[int | str, ...] = (standing.cursor, standing.joined_seq, *texts)
-            groups.setdefault(carry, {})[(*row, cohort.language) if by_language else row] = None
-    moved = 0
-    # No group finds what one before it moved: a carry that was made anew would be made the same again.
-    for carry, rows in groups.items():
-        result: Any = session.execute(
-            update(SubscriptionRow)
-            .where(
-                *_confirmed(digest, frequencies),
-                # ``first`` need not be compared: with joined_seq 0 it bounds nothing, and with another it is true.
-                rows_among(session, columns, list(rows)),
-            )
-            .values(cursor=max_seq, first=False, joined_seq=0, carry=list(carry))
-            .execution_options(synchronize_session=False)
-        )
-        moved += int(result.rowcount)
-    return moved
 
 
 def hold_readers(session: Session) -> None:
@@ -279,7 +181,7 @@ def candidates(issue_id: int, digest: str, frequencies: Iterable[str] | None, *c
         .select_from(SubscriptionRow)
         .join(SubscriberRow, col(SubscriberRow.id) == col(SubscriptionRow.subscriber_id))
         .join(CohortRow, cohort)
-        .where(*_confirmed(digest, frequencies))
+        .where(*confirmed(digest, frequencies))
     )
 
 

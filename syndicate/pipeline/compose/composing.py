@@ -18,9 +18,10 @@ from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
 from syndicate.pipeline.compose.joining import Frozen, UnrenderedError, join_frozen
 from syndicate.pipeline.compose.planning import Plan, PlannedEdition, plan_issue
 from syndicate.store.articles import number_due
+from syndicate.store.cohorts import pass_over
 from syndicate.store.corrections import owe_corrections
 from syndicate.store.engine import Database
-from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers, pass_over
+from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers
 from syndicate.store.issues import find_period, get_issue, last_subject, skip
 from syndicate.store.pauses import end_pauses, pass_over_paused
 
