@@ -26,6 +26,7 @@ from syndicate.cli.commands import (
     service,
     start,
     subscribers,
+    suppressions,
     why,
 )
 from syndicate.cli.context import Invocation, example
@@ -43,9 +44,15 @@ GROUPS = (
     issues,
     why,
     subscribers,
+<<<<<<< HEAD
     bounces,
     service,
     admin,
+=======
+    suppressions,
+    bounces,
+    service,
+>>>>>>> main
     backups,
     database,
 )

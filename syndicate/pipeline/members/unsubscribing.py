@@ -77,6 +77,13 @@ def unsubscribe_address(
         ]
 
 
+def complained(database: Database, subscriber_id: int, *, now: datetime) -> int:
+    """End all subscriptions of a reader whose provider reported a complaint (email.md R29). Returns how many."""
+    with database.write() as session:
+        found = subscribers.subscriptions_of(session, [subscriber_id])[subscriber_id]
+        return sum(_end(session, one.id, Event.COMPLAINT, "mail", now).changed for one in found)
+
+
 def may_undo(session: Session, subscription: Subscription, now: datetime) -> bool:
     """Whether the undo button works: a reader left within a day, had been confirmed, and may be written to."""
     if subscription.state is not SubscriptionState.UNSUBSCRIBED or subscription.confirmed_at is None:

@@ -11,7 +11,11 @@ from syndicate.store.tables.articles import (
     SourceRow,
 )
 from syndicate.store.tables.attempts import AttemptRow
+<<<<<<< HEAD
 from syndicate.store.tables.console import AuditRow, OperatorRow, OperatorSessionRow
+=======
+from syndicate.store.tables.bounces import BounceRow
+>>>>>>> main
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import (
     BatchRow,
@@ -53,6 +57,7 @@ __all__ = [
     "AttemptRow",
     "AuditRow",
     "BatchRow",
+    "BounceRow",
     "CohortRow",
     "ConfirmationRow",
     "ConsentEventRow",

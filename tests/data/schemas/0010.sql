@@ -102,6 +102,4 @@ INSERT INTO feed_readers (feed, day, sketch, readers, updated_at) VALUES ('all',
 
 INSERT INTO announced_readers (feed, day, reader, subscribers) VALUES ('all', '2026-11-20', 'Feedbin 812', 41);
 
-INSERT INTO operators (id, name, role, password_hash, totp_secret, totp_step, recovery, disabled, failures, locked_until, created_at) VALUES (1, 'maria', 'owner', '$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaA', 'JBSWY3DPEHPK3PXP', 58000000, '["a1"]', FALSE, 1, '2026-11-19 08:15:00.000000', '2026-11-19 07:00:00.000000');
-INSERT INTO operator_sessions (id, operator_id, created_at, expires_at) VALUES ('5f', 1, '2026-11-19 08:00:00.000000', '2026-11-19 20:00:00.000000');
-INSERT INTO audit (id, at, operator, action, about) VALUES (1, '2026-11-19 08:00:00.000000', 'maria', 'issue paused', 'issue 1');
+INSERT INTO bounces (id, fingerprint, issue_id, subscriber_id, cls, action, status, code, text, final, counted, sent_at, at, message) VALUES (1, 'f0', 1, 1, 'soft', 'failed', '5.2.2', 552, '552 5.2.2 mailbox full', true, true, '2026-11-20 08:00:01.000000', '2026-11-20 08:00:05.000000', X'46726F6D3A20C3A90A0A00FF');
