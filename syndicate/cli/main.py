@@ -44,15 +44,10 @@ GROUPS = (
     issues,
     why,
     subscribers,
-<<<<<<< HEAD
-    bounces,
-    service,
-    admin,
-=======
     suppressions,
     bounces,
     service,
->>>>>>> main
+    admin,
     backups,
     database,
 )

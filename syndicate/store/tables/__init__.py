@@ -11,11 +11,8 @@ from syndicate.store.tables.articles import (
     SourceRow,
 )
 from syndicate.store.tables.attempts import AttemptRow
-<<<<<<< HEAD
-from syndicate.store.tables.console import AuditRow, OperatorRow, OperatorSessionRow
-=======
 from syndicate.store.tables.bounces import BounceRow
->>>>>>> main
+from syndicate.store.tables.console import AuditRow, OperatorRow, OperatorSessionRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import (
     BatchRow,
