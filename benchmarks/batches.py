@@ -17,10 +17,11 @@ from sqlalchemy import text
 from sqlmodel import select
 
 from syndicate.store.batches import claim
+from syndicate.store.cohorts import cohorts
 from syndicate.store.deliveries import take
 from syndicate.store.due import Span
 from syndicate.store.engine import Database
-from syndicate.store.freeze import FrozenEdition, cohorts, freeze
+from syndicate.store.freeze import FrozenEdition, freeze
 from syndicate.store.holders import register_holder
 from syndicate.store.jobs import sweep
 from syndicate.store.schema import upgrade

@@ -20,12 +20,11 @@ TOPICS = 20
 ARTICLES = 60
 
 _NUMBERS = "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < :people)"
-# Every fifth reader has chosen a language of three.
 _SUBSCRIBERS = (
-    "INSERT INTO subscribers (id, email, email_key, email_hash, domain, name, language, created_at) "
+    "INSERT INTO subscribers (id, email, email_key, email_hash, domain, name, created_at) "
     f"{_NUMBERS} SELECT i, 'reader' || i || '@example.org', 'reader' || i || '@example.org', "
     "'JpmTFwvS0yhXb7BfMdQ2tKcGnZ5aL8rUeVoH1iYxW' || i, 'example.org', 'Reader ' || i, "
-    "CASE i % 15 WHEN 0 THEN 'de' WHEN 1 THEN 'fr' WHEN 2 THEN 'es' END, :now FROM numbers"
+    ":now FROM numbers"
 )
 _SUBSCRIPTIONS = (
     "INSERT INTO subscriptions (subscriber_id, digest, state, frequency, topics, cursor, first, joined_seq, carry, "
@@ -86,8 +85,10 @@ def combinations(count: int) -> Sequence[str]:
     return [canonical_json(each) for each in ({"*": 0}, *some)]
 
 
-def fill(database: Database, settings: Settings, people: int, combined: int, now: datetime) -> None:
-    """Write articles, readers and subscriptions."""
+def fill(
+    database: Database, settings: Settings, people: int, combined: int, now: datetime, *, languages: bool = True
+) -> None:
+    """Write articles, readers and subscriptions; with ``languages`` every fifth reader has chosen one of three."""
     ingest(database, Stories(now), settings, now)
     with database.write() as session:
         connection = session.connection()
@@ -98,6 +99,9 @@ def fill(database: Database, settings: Settings, people: int, combined: int, now
         connection.execute(text(_SUBSCRIBERS), values)
         connection.execute(text(_SUBSCRIPTIONS), values | {"combinations": combined})
         connection.execute(text("DROP TABLE combinations"))
+        if languages:
+            chosen = "CASE id % 15 WHEN 0 THEN 'de' WHEN 1 THEN 'fr' WHEN 2 THEN 'es' END"
+            connection.execute(text(f"UPDATE subscribers SET language = {chosen}"))
 
 
 def peak_mb() -> float:

@@ -17,8 +17,8 @@ from readers import fill, peak_mb, settings_for
 from sqlalchemy import text
 
 from syndicate.pipeline.compose import plan_issue
+from syndicate.store.cohorts import cohorts
 from syndicate.store.engine import Database
-from syndicate.store.freeze import cohorts
 from syndicate.store.schema import upgrade
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)

@@ -241,6 +241,7 @@ class Subscription:
     created_at: datetime
     confirmed_at: datetime | None
     unsubscribed_at: datetime | None
+    paused_until: datetime | None = None
 
 
 class Envelope(NamedTuple):
@@ -322,6 +323,14 @@ class Issue:
     @property
     def balanced(self) -> bool:
         return self.recipients == self.counts.total
+
+
+class Role(StrEnum):
+    """What an operator may do in the console; each may do what those after it may."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from sqlmodel import Session
 
 from syndicate.core.selection import Standing
 from syndicate.store import subscribers
-from syndicate.store.freeze import FrozenEdition, cohorts, freeze
+from syndicate.store.cohorts import cohorts
+from syndicate.store.freeze import FrozenEdition, freeze
 
 
 def subscribe(session: Session, people: int, now: datetime, *, start: int = 1) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import permutations
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from syndicate.config.crontab import crontab_line
 from syndicate.config.durations import Duration, Interval, Size
+from syndicate.config.holidays import check_holiday
+from syndicate.config.recurrence import check_rule, is_rule
 from syndicate.config.section import Section, Whole, later
-from syndicate.config.values import language_tag, not_yet, sender, web_address, zone_name
+from syndicate.config.values import language_tag, sender, web_address, zone_name
 from syndicate.model import FeedFormat, Frequency
 
 PER = Literal["category", "author", "tag", "source", "language"]
+#: The value of ``timezone`` that stands for each reader's own zone.
+SUBSCRIBER = "subscriber"
 WEEKDAYS = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -103,9 +107,24 @@ class Digest(Selection):
     monthly_on: Whole = Field(
         default=1, ge=1, le=31, description="Day of monthly issues; in shorter months the last day"
     )
-    timezone: str | None = Field(default=None, description="Zone of send_at and schedule; by default the site's")
+    timezone: str | None = Field(
+        default=None,
+        description="Zone of send_at and schedule; \"subscriber\": each reader's own; by default the site's",
+    )
+    schedule_from: date | None = Field(
+        default=None,
+        description="The day from which a rule in schedule counts",
+        json_schema_extra={"expected": "a date such as 2026-12-01"},
+    )
     schedule: str | None = Field(
-        default=None, description="A crontab line instead of frequencies: one rhythm for all; 0 and 7 are Sunday"
+        default=None,
+        description='One rhythm for all instead of frequencies: a crontab line (0 and 7 are Sunday), or "RRULE:…"',
+    )
+    holidays: tuple[str, ...] = Field(
+        default=(), description='Days without an issue: "2026-12-25", "12-25", "2026-12-24..2027-01-01", "GB-ENG"'
+    )
+    grace: Duration = Field(
+        default=timedelta(0), description="So long a run waits for a source that is down before it goes without"
     )
     subject: str = Field(
         default="{{ digest.title }}: {{ top.title }}",
@@ -156,12 +175,27 @@ class Digest(Selection):
         default="subscription",
         description='A mail of its own; "subscriber": one mail with the other such digests that are due at the time',
     )
-    holidays: tuple[str, ...] = later((), "D", "Days without an issue", seen=True)
-    grace: Duration | None = later(None, "D", "How long an article may still change before it is taken", seen=True)
     blocks: tuple[str, ...] = later((), "G", "Order and choice of the parts of the mail", seen=True)
     public: bool = Field(default=True, description="Show issues in the web archive and in a feed of their own")
 
-    _schedule = field_validator("schedule")(lambda value: value and crontab_line(value))
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value:
+            return value
+        if not is_rule(value):
+            return crontab_line(value)
+        if "schedule_from" in info.data:  # one that is wrong is told by itself
+            check_rule(value, start=info.data["schedule_from"])
+        return value
+
+    @field_validator("holidays")
+    @classmethod
+    def _holidays(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            check_holiday(entry)
+        return value
+
     _senders = field_validator("from_", "reply_to")(lambda value: value and sender(value))
 
     @field_validator("frequencies")
@@ -197,9 +231,12 @@ class Digest(Selection):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
-        if value == "subscriber":
-            raise not_yet(value, "a zone name, or leave the key out for the site's zone")
-        return zone_name(value) if value else value
+        return value if value in {None, "", SUBSCRIBER} else zone_name(value or "")
+
+    @property
+    def local(self) -> bool:
+        """Whether each reader gets it at their own local time."""
+        return self.timezone == SUBSCRIBER
 
     @property
     def frequency(self) -> Frequency:

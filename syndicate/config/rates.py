@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -18,6 +19,8 @@ def parse_rate(value: Any) -> Rate:
     """Read "100/1m". Raises ValueError with what was expected."""
     if isinstance(value, Rate):
         return value
+    if isinstance(value, dict) and isinstance(value.get("period"), timedelta) and value.keys() == {"count", "period"}:
+        return Rate(**value)  # from a model that was dumped; no file holds such a time
     match = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or int(match[1]) == 0:
         raise ValueError(f"expected {RATE_EXAMPLE}")

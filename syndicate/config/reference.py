@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 
 from syndicate.config.durations import format_duration, format_size
 from syndicate.config.keys import SECTIONS, Model, keys_of, later_issue, readers_see, shape, sub_models
+from syndicate.config.rates import format_rate
+from syndicate.model import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,12 @@ def toml_value(value: Any, *, size: bool = False) -> str:
     """A default as it would be written in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, timedelta):
         return f'"{format_duration(value)}"'
+    if isinstance(value, Rate):
+        return f'"{format_rate(value)}"'
     if isinstance(value, Enum):
         return json.dumps(value.value, ensure_ascii=False)
     if isinstance(value, (str, Path)):

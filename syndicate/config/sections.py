@@ -28,6 +28,7 @@ from syndicate.config.values import (
     web_address,
     zone_name,
 )
+from syndicate.model import Rate
 
 __all__ = [
     "PER",
@@ -43,6 +44,7 @@ __all__ = [
     "Section",
     "Selection",
     "Service",
+    "Signup",
     "Site",
     "Throttle",
 ]
@@ -254,7 +256,18 @@ class Bounce(Section):
     sending_ips: tuple[str, ...] = later((), "F", "Addresses we send from: what doctor checks SPF and PTR for")
     hello_hostname: str | None = Field(default=None, description="The name we greet mail servers with (EHLO)")
     mailboxes: tuple[dict[str, Any], ...] = later((), "F", "Mailboxes where bounces arrive")
-    actions: dict[str, Any] = later({}, "F", "What follows on which kind of bounce")
+    hard_count: Whole = Field(
+        default=1, ge=1, description="So many issues that came back for a dead address suppress it"
+    )
+    soft_count: Whole = Field(
+        default=5, ge=0, description="So many issues in a row that came back for another reason suppress it; 0: never"
+    )
+    soft_over: Duration = Field(
+        default=timedelta(days=14), description="Such issues must be spread over at least this time"
+    )
+    keep_evidence: Duration = Field(
+        default=timedelta(days=90), description="How long the returned messages themselves are kept"
+    )
 
     _tagged = field_validator("return_path")(lambda value: value and tagged_mailbox(value))
 
@@ -262,18 +275,52 @@ class Bounce(Section):
 class Privacy(Section):
     """``[privacy]``: nothing is tracked; these bound what is kept."""
 
-    record_optin_ip: bool = later(default=False, issue="E", description="Keep the address a confirmation came from")
+    record_optin_ip: bool = Field(
+        default=False,
+        description="Keep the network (/24, /48) that a sign-up and its confirmation came from, as a proof of consent",
+    )
     unsubscribe_header: bool = Field(
         default=True, description="List-Unsubscribe and one-click (RFC 8058) in every digest"
     )
     confirm_link_valid: Interval = Field(default=timedelta(hours=72), description="How long a confirmation link works")
-    count_feed_readers: bool = later(
-        default=True, issue="E", description="Count feed readers by what they say of themselves"
+    count_feed_readers: bool = Field(
+        default=True,
+        description="Count readers of feeds by day: what hosted readers announce, and others by a daily salted hash",
+    )
+
+
+class Signup(Section):
+    """``[signup]``: the form for new readers, and what keeps machines from using it."""
+
+    enabled: bool = Field(default=True, description="Offer the form, here and for other sites")
+    consent: str = Field(
+        default="",
+        max_length=1000,
+        description="The sentence above the button, kept with each consent; by default one in the reader's language",
+    )
+    minimum_time: Interval = Field(
+        default=timedelta(seconds=2), description="A form that is sent sooner is shown again: people take longer"
+    )
+    mails_per_day: Whole = Field(
+        default=3, ge=1, le=100, description="Most confirmation mails to one address in 24 hours"
+    )
+    address_rate: RateText = Field(
+        default=Rate(5, timedelta(hours=1)), description="Most sign-ups of one address; more are answered and ignored"
+    )
+    network_rate: RateText = Field(
+        default=Rate(30, timedelta(hours=1)), description="Most sign-ups from one network (IPv4 /24, IPv6 /48)"
+    )
+    domain_rate: RateText = Field(
+        default=Rate(1000, timedelta(hours=1)), description="Most sign-ups of addresses of one domain"
+    )
+    proof_of_work: bool = Field(
+        default=False,
+        description="Let the reader's browser compute for a second (ALTCHA); the form then needs a script",
     )
 
 
 class Admin(Section):
     """``[admin]``: the operators' console."""
 
-    enabled: bool = later(default=False, issue="E", description="Serve the console at /admin")
-    session_lifetime: Duration = later(timedelta(hours=12), "E", "How long an operator stays logged in")
+    enabled: bool = Field(default=False, description="Serve the console at /admin")
+    session_lifetime: Interval = Field(default=timedelta(hours=12), description="How long an operator stays logged in")

@@ -20,6 +20,7 @@ from syndicate.config.sections import (
     Relay,
     Section,
     Service,
+    Signup,
     Site,
     Throttle,
 )
@@ -41,6 +42,7 @@ class Settings(Section):
     throttle: dict[str, Throttle] = Field(default_factory=dict)
     dkim: Dkim = Dkim()
     bounce: Bounce = Bounce()
+    signup: Signup = Signup()
     privacy: Privacy = Privacy()
     admin: Admin = Admin()
 
@@ -98,8 +100,9 @@ class Settings(Section):
         return _named(self.feed, name, "feed")
 
     def digest_zone(self, name: str) -> ZoneInfo:
-        """The zone in which a digest's days and hours are counted."""
-        return ZoneInfo(self.named_digest(name).timezone or self.site.timezone)
+        """The zone in which a digest's days and hours are counted; the site's where readers have their own."""
+        digest = self.named_digest(name)
+        return ZoneInfo(self.site.timezone if digest.local else digest.timezone or self.site.timezone)
 
     def digest_title(self, name: str) -> str:
         """What readers see as the digest's name: its own title, else the site's, with its name if others have that."""

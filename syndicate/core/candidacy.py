@@ -23,6 +23,7 @@ class Absence(StrEnum):
     JOINED_LATER = "joined_later"
     UNCONFIRMED = "unconfirmed"
     UNSUBSCRIBED = "unsubscribed"
+    PAUSED = "paused"
     OTHER_FREQUENCY = "other_frequency"
     ISSUE_SKIPPED = "issue_skipped"
     NOT_FROZEN = "not_frozen"
@@ -70,6 +71,8 @@ def absence(run: Run, subscription: Subscription | None, history: Sequence[Occur
         return Absence.UNCONFIRMED
     if state is SubscriptionState.UNSUBSCRIBED:
         return Absence.UNSUBSCRIBED
+    if paused_at(history, run.frozen_at):
+        return Absence.PAUSED
     rhythm = run.period.partition("/")[0]
     if rhythm in set(Frequency) and frequency_at(subscription, history, run.frozen_at) != rhythm:
         return Absence.OTHER_FREQUENCY
@@ -86,6 +89,7 @@ def absence_line(
         Absence.JOINED_LATER: "not sent to this reader: the subscription began after the issue was frozen",
         Absence.UNCONFIRMED: "not sent to this reader: the subscription was not confirmed when the issue was frozen",
         Absence.UNSUBSCRIBED: "not sent to this reader: they had unsubscribed before the issue was frozen",
+        Absence.PAUSED: "not sent to this reader: they had paused the subscription",
         Absence.OTHER_FREQUENCY: f"not sent to this reader: it was for {rhythm} readers, another frequency was chosen",
         Absence.ISSUE_SKIPPED: f"not sent to anybody: {skipped or 'it was skipped'}",
         Absence.NOT_FROZEN: f"not sent to anybody yet: the issue is {state}",
@@ -119,6 +123,12 @@ def frequency_at(subscription: Subscription, history: Sequence[Occurrence], at: 
     if before:
         return Frequency(before[-1][1])
     return Frequency(changes[0][1][0]) if changes else subscription.frequency
+
+
+def paused_at(history: Sequence[Occurrence], at: datetime) -> bool:
+    """Whether the reader had paused the subscription at a time, by the changes that readers made on their page."""
+    said = [each.detail["paused_until"] for each in history if each.at <= at and "paused_until" in each.detail]
+    return bool(said) and said[-1] is not None and at < datetime.fromisoformat(said[-1])
 
 
 def _is_change(value: object) -> bool:

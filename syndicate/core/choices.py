@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from syndicate.config.publications import Digest
 from syndicate.config.values import zone_name
@@ -17,6 +19,7 @@ from syndicate.model import Frequency
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}")
 _SCRIPT_LENGTH = 4
+LONGEST_PAUSE = timedelta(days=366)
 TOPIC_LIMIT = 100  # characters of one topic, and topics of one subscription
 
 
@@ -68,3 +71,20 @@ def parse_timezone(text: str) -> str:
         return zone_name(text.strip())
     except ValueError as error:
         raise UsageError(f"{shown(text)!r} is no time zone: {error}") from error
+
+
+def parse_pause(text: str, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """The end of a pause: the beginning of a day (``2026-12-24``) where the reader is, in UTC; None for no text.
+
+    At most a year from now; a day that has begun is no pause any more.
+    """
+    if not text.strip():
+        return None
+    try:
+        day = date.fromisoformat(text.strip())
+        until = datetime.combine(day, time(), zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{shown(text)!r} is no day; one such as 2026-12-24 is expected") from None
+    if until > now + LONGEST_PAUSE:
+        raise UsageError("a pause may last a year at most")
+    return until if until > now else None

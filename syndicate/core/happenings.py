@@ -32,6 +32,7 @@ class DeliveryFacts:
     reason: str | None
     attempts: int
     due_at: datetime
+    first_marked_at: datetime | None
     marked_at: datetime | None
     finished_at: datetime | None
     relay: str | None

@@ -40,20 +40,27 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
+    ADDRESS = "address"
+    FORM = "form"
     BOUNCE = "bounce"
     MESSAGE = "message"
     UNSUBSCRIBE_JOINT = "unsubscribe_joint"
 
 
-# How many ids a token of the purpose holds: a subscription, or an issue and a subscriber.
+# How many ids a token of the purpose holds: a subscription, a change of address, the second at which a form was made,
+# or an issue and a subscriber.
 _IDS: Final = {
     Purpose.CONFIRM: 1,
     Purpose.UNSUBSCRIBE: 1,
     Purpose.PREFERENCES: 1,
+    Purpose.ADDRESS: 1,
+    Purpose.FORM: 1,
     Purpose.BOUNCE: 2,
     Purpose.MESSAGE: 2,
     Purpose.UNSUBSCRIBE_JOINT: 0,  # as many as a mail joins: ``sign_joint``
 }
+
+_MUST_EXPIRE: Final = {Purpose.CONFIRM, Purpose.ADDRESS, Purpose.FORM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +211,11 @@ def confirm_url(public_url: str, token: str) -> str:
     return f"{public_url}/confirm/{token}"
 
 
+def address_url(public_url: str, token: str) -> str:
+    """The page with the button that confirms a new address."""
+    return f"{public_url}/address/{token}"
+
+
 def unsubscribe_url(public_url: str, token: str) -> str:
     """The page with the unsubscribe button, and the address of one-click POSTs (RFC 8058)."""
     return f"{public_url}/unsubscribe/{token}"
@@ -239,8 +251,8 @@ def _seal(secret: bytes, purpose: Purpose, ids: tuple[int, ...], expires_at: dat
         raise ValueError(f"a {purpose} token holds {keys.ids} ids, not {len(ids)}")
     if expires_at is not None:
         plain = _NUMBERS[keys.ids + 1].pack(*ids, int(expires_at.timestamp()))
-    elif purpose is Purpose.CONFIRM:
-        raise ValueError("a confirm token must expire")
+    elif purpose in _MUST_EXPIRE:
+        raise ValueError(f"a token of purpose {purpose} must expire")
     else:
         plain = _NUMBERS[keys.ids].pack(*ids)
     return keys.seal(plain)

@@ -8,12 +8,14 @@ its first occurrence.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from syndicate.config.recurrence import is_rule, next_reading
 from syndicate.config.sections import Digest
 from syndicate.core.crontab import next_crontab_time
+from syndicate.core.waves import wave_at
 from syndicate.model import Frequency
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -29,15 +31,30 @@ def rhythms(digest: Digest) -> tuple[str, ...]:
 
 def next_run(digest: Digest, rhythm: str, *, after: datetime, zone: ZoneInfo) -> datetime | None:
     """The first time strictly after ``after`` (aware) at which a rhythm is due, in UTC; None if it never is."""
+    hour, minute = (int(part) for part in digest.send_at.split(":"))
+    if rhythm == SCHEDULE and is_rule(digest.schedule or ""):
+        return _next_by_rule(digest, time(hour, minute), after=after, zone=zone)
     if rhythm == SCHEDULE:
         return next_crontab_time(digest.schedule or "", after=after, zone=zone)
-    hour, minute = (int(part) for part in digest.send_at.split(":"))
     start = after.astimezone(zone).date() - timedelta(days=1)
     for day in _dates(digest, rhythm, start):
         due = datetime.combine(day, time(hour, minute), tzinfo=zone).astimezone(UTC)
         if due > after:
             return due
     return None
+
+
+def _next_by_rule(digest: Digest, send_at: time, *, after: datetime, zone: ZoneInfo) -> datetime | None:
+    # A day earlier: where the clock was set back, a later reading may be an earlier time.
+    reading = after.astimezone(zone).replace(tzinfo=None) - timedelta(days=1)
+    while True:
+        found = next_reading(digest.schedule or "", start=digest.schedule_from, send_at=send_at, after=reading)
+        if found is None:
+            return None
+        due = wave_at(found, zone)
+        if due > after:
+            return due
+        reading = found
 
 
 def _dates(digest: Digest, rhythm: str, start: date) -> Iterator[date]:
@@ -57,12 +74,23 @@ def _month_day(day: date, wanted: int) -> int:
 
 
 def runs_until(
-    digest: Digest, rhythm: str, *, first: datetime, until: datetime, zone: ZoneInfo, limit: int
+    digest: Digest,
+    rhythm: str,
+    *,
+    first: datetime,
+    until: datetime,
+    zone: ZoneInfo,
+    limit: int,
+    opens: Callable[[datetime], datetime] = lambda due: due,
 ) -> list[datetime]:
-    """The runs from ``first`` (itself one) to ``until``, at most the last ``limit`` of them: those that were missed."""
+    """The runs from ``first`` (itself one) to ``until``, at most the last ``limit`` of them: those that were missed.
+
+    ``opens`` says when a run is to be composed, which is before it is due in the digest's zone when readers further
+    east get it at their own local time.
+    """
     runs: list[datetime] = []
     due: datetime | None = first
-    while due is not None and due <= until:
+    while due is not None and opens(due) <= until:
         runs.append(due)
         due = next_run(digest, rhythm, after=due, zone=zone)
     return runs[-limit:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from syndicate.core.links import (
     token_maker,
     unsubscribe_url,
 )
-from syndicate.core.message.headers import parse_mailbox
+from syndicate.core.message.headers import date_value, parse_mailbox
 from syndicate.model import Keyring
 
 
@@ -67,13 +68,15 @@ def slot_values(
     subscription_id: int,
     email: str,
     name: str,
+    sent_at: datetime,
 ) -> dict[str, str]:
-    """The value of every slot for one reader and one issue.
+    """The value of every slot for one reader and one issue; ``sent_at``: the first attempt, whose time is the Date.
 
     Without an issue (a preview) the address on the web is that of the list of issues.
     """
     tokens = token_maker(keyring)(issue_id, subscriber_id, subscription_id)
-    return values_with(personal, tokens, web_url=web_url(personal, issue_id, edition_id), email=email, name=name)
+    web = web_url(personal, issue_id, edition_id)
+    return values_with(personal, tokens, web_url=web, email=email, name=name, sent_at=sent_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,14 @@ class JointPart:
 
 
 def joint_values(
-    personal: Personal, keyring: Keyring, parts: Sequence[JointPart], *, subscriber_id: int, email: str, name: str
+    personal: Personal,
+    keyring: Keyring,
+    parts: Sequence[JointPart],
+    *,
+    subscriber_id: int,
+    email: str,
+    name: str,
+    sent_at: datetime,
 ) -> dict[str, str]:
     """The value of every slot of a mail for several issues, of which the first leads: the Message-ID is its own.
 
@@ -102,6 +112,7 @@ def joint_values(
         subscription_id=first.subscription_id,
         email=email,
         name=name,
+        sent_at=sent_at,
     )
     token = sign_joint(keyring, [part.subscription_id for part in parts])
     mailbox = quote(personal.return_path or personal.sender, safe="@+")
@@ -121,7 +132,9 @@ def joint_values(
     return values
 
 
-def values_with(personal: Personal, tokens: DeliveryTokens, *, web_url: str, email: str, name: str) -> dict[str, str]:
+def values_with(
+    personal: Personal, tokens: DeliveryTokens, *, web_url: str, email: str, name: str, sent_at: datetime
+) -> dict[str, str]:
     """The value of every slot, from a delivery's tokens and its edition's address on the web."""
     by_mail = tokens.unsubscribe_by_mail.decode()
     if personal.return_path is not None:
@@ -136,6 +149,7 @@ def values_with(personal: Personal, tokens: DeliveryTokens, *, web_url: str, ema
         "web_url": web_url,
         "unsubscribe_mailto": mailto,
         "message_id": f"{tokens.message_id.decode()}@{personal.message_domain}",
+        "date": date_value(sent_at.astimezone(UTC).replace(microsecond=0)),
     }
 
 

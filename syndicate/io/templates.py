@@ -8,7 +8,7 @@ from pathlib import Path
 from syndicate.core.render.words import beneath
 from syndicate.errors import TemplateError
 
-_SUFFIXES = {".html", ".txt", ".toml", ".css"}
+_SUFFIXES = {".html", ".txt", ".toml", ".css", ".js"}
 
 
 def read_templates(folders: Iterable[Path]) -> dict[str, str]:

@@ -100,6 +100,7 @@ def replay(
         subscription_id=subscription.id if subscription else 0,
         email=reader.email,
         name=reader.name,
+        sent_at=row.first_marked_at or row.due_at,
     )
     if mask:
         values |= dict.fromkeys(("unsubscribe_url", "preferences_url"), MASKED) | {"unsubscribe_mailto": ""}
@@ -146,6 +147,7 @@ def _joint(
         subscriber_id=reader.id,
         email=reader.email,
         name=reader.name,
+        sent_at=row.first_marked_at or row.due_at,
     )
     if mask:
         own = [name for name in values if name.endswith("_url") or "_url " in name]

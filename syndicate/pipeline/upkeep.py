@@ -14,7 +14,11 @@ from sqlmodel import Session
 from syndicate.config import Settings
 from syndicate.errors import LedgerError
 from syndicate.store import upkeep
+from syndicate.store.address_changes import drop_changes
+from syndicate.store.bounces import drop_bounces, drop_messages
 from syndicate.store.engine import Database
+from syndicate.store.feed_readers import drop_counts
+from syndicate.store.form_limits import drop_arrivals
 from syndicate.store.joining import drop_joint_bodies
 from syndicate.store.limits import drop_limits
 
@@ -23,6 +27,9 @@ CHUNK = (
 )
 BODIES = 50  # editions of a transaction: a body may have a megabyte, and clearing it touches all its pages
 HOLDERS_KEPT = timedelta(days=30)
+CHANGES_KEPT = timedelta(days=30)  # of address: they hold one, and their links have expired
+FORMS_KEPT = timedelta(days=1)
+FORMS = 50_000  # limits of forms that go at one time: short rows without references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +66,15 @@ def prune(
     versions = _in_chunks(
         database, lambda session: upkeep.drop_versions(session, versions_before, CHUNK), CHUNK, stopping
     )
+    evidence_before = now - settings.bounce.keep_evidence
+    _in_chunks(database, lambda session: drop_messages(session, evidence_before, CHUNK), CHUNK, stopping)
+    _in_chunks(database, lambda session: drop_bounces(session, rows_before, CHUNK), CHUNK, stopping)
     with database.write() as session:
         holders = upkeep.drop_holders(session, now - HOLDERS_KEPT)
         drop_limits(session, now - HOLDERS_KEPT)
+        drop_arrivals(session, now - FORMS_KEPT, FORMS)
+        drop_counts(session, rows_before.date().isoformat())
+        drop_changes(session, now - max(CHANGES_KEPT, settings.privacy.confirm_link_valid))
     return PruneResult(
         editions=editions, deliveries=deliveries, versions=versions, holders=holders, problems=tuple(problems)
     )

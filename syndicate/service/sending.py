@@ -105,7 +105,8 @@ def _wait_for_turn(
     at = max(turn, not_before or turn)
     if at - now > LONGEST_WAIT:
         tell(
-            f"limits hold deliveries back until {at:%Y-%m-%d %H:%M} UTC; `syndicate run` sends them then (see `status`)"
+            f"the next deliveries have their turn at {at:%Y-%m-%d %H:%M} UTC (a limit, or their readers' local time); "
+            "`syndicate run` sends them then"
         )
         return False
     return not stop.wait(max((at - now).total_seconds(), 0.3))

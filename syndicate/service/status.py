@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session
@@ -16,6 +16,7 @@ from syndicate.service.wiring import Services
 from syndicate.store import confirmations
 from syndicate.store.confirmations import ConfirmationsWaiting
 from syndicate.store.facts import Failure, failures
+from syndicate.store.feed_readers import FeedReaders, feed_readers
 from syndicate.store.following import FollowStatus, follow_statuses
 from syndicate.store.hub_deliveries import TopicSubscribers, topic_subscribers
 from syndicate.store.issues import LIVE_STATES, list_issues
@@ -32,7 +33,10 @@ from syndicate.store.overview import (
     unserved,
 )
 from syndicate.store.senders import SenderStatus, WorkerStatus, sender_statuses, worker_statuses
+from syndicate.store.waves import later_waves
 from syndicate.store.websub import PingTrouble, ping_troubles
+
+READERS_SHOWN = timedelta(days=7)  # of feeds, by day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,7 @@ class Status:
     hub: list[TopicSubscribers]
     hub_troubles: list[PingTrouble]
     following: list[FollowStatus]
+    feed_readers: list[FeedReaders]
     alarms: list[str]
 
     def document(self) -> dict[str, Any]:
@@ -96,6 +101,7 @@ def read_status(services: Services) -> Status:
             hub=topic_subscribers(session, now),
             hub_troubles=ping_troubles(session),
             following=follow_statuses(session),
+            feed_readers=feed_readers(session, (now - READERS_SHOWN).date().isoformat()),
             alarms=find_alarms(session, settings, now),
         )
 
@@ -110,7 +116,8 @@ def pace_now(session: Session, issue: Issue, now: datetime) -> Pace | None:
         issue=issue.id,
         accepted=ended.get(DeliveryState.ACCEPTED, 0),
         ended=sum(ended.values()),
-        waiting=issue.counts.queued + issue.counts.sending,
+        # What waits for a later wave is not what the time left is reckoned of.
+        waiting=issue.counts.queued + issue.counts.sending - later_waves(session, issue.id, now),
         since=since,
         now=now,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
 from sqlmodel import Session, SQLModel
 
 from syndicate.model import DeliveryState, SubscriptionState
@@ -18,22 +18,23 @@ from syndicate.store.holders import not_alive
 from syndicate.store.statements import insert_many
 from syndicate.store.subscribers import subscribers, subscriptions
 from syndicate.store.suppressions import suppressed_domains
-from syndicate.store.tables import ConfirmationRow, SuppressionRow
+from syndicate.store.tables import AddressChangeRow, ConfirmationRow, SuppressionRow
 
-# List bombing: a stranger may type any address into a form, again and again (email.md R20).
+# List bombing: a stranger may type any address into a form, again and again (email.md R20). [signup] mails_per_day.
 MOST_IN_A_DAY = 3
 _DAY = timedelta(days=1)
 _OPEN = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 
 confirmations = SQLModel.metadata.tables[str(ConfirmationRow.__tablename__)]
 suppressions = SQLModel.metadata.tables[str(SuppressionRow.__tablename__)]
+changes = SQLModel.metadata.tables[str(AddressChangeRow.__tablename__)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueConfirmation:
     """A confirmation mail to be sent, with all it needs: no name, since it holds no text that a stranger typed (R20).
 
-    ``attempts`` counts those before.
+    ``attempts`` counts those before; ``address_change_id``: it asks to confirm a new address, and ``email`` is that.
     """
 
     id: int
@@ -43,6 +44,7 @@ class DueConfirmation:
     language: str | None
     attempts: int
     created_at: datetime
+    address_change_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,27 +69,56 @@ class ConfirmationsWaiting:
     next_at: datetime | None
 
 
-def queue(session: Session, subscription_id: int, now: datetime) -> bool:
+def queue(session: Session, subscription_id: int, now: datetime, most: int = MOST_IN_A_DAY) -> bool:
     """Owe a confirmation mail, in the transaction that makes the subscription unconfirmed.
 
-    False, and nothing written, when one is still on its way or its subscriber had enough of them in the last 24 hours.
+    False, and nothing written, when one is still on its way or its address had ``most`` of them in the last 24 hours.
     """
-    owner = select(subscriptions.c.subscriber_id).where(subscriptions.c.id == subscription_id).scalar_subquery()
-    of_subscriber = select(subscriptions.c.id).where(subscriptions.c.subscriber_id == owner)
+    key = (
+        select(subscribers.c.email_key)
+        .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
+        .where(subscriptions.c.id == subscription_id)
+    )
     waiting = select(func.count()).where(
         confirmations.c.subscription_id == subscription_id,
+        confirmations.c.address_change_id.is_(None),
         confirmations.c.state.in_((*_OPEN, DeliveryState.SENDING.value)),
     )
-    recent = select(func.count()).where(
-        confirmations.c.subscription_id.in_(of_subscriber),
-        confirmations.c.created_at > now - _DAY,
-        confirmations.c.state != DeliveryState.CANCELLED.value,
-    )
     connection = session.connection()
-    if connection.execute(waiting).scalar_one() or connection.execute(recent).scalar_one() >= MOST_IN_A_DAY:
+    if connection.execute(waiting).scalar_one() or _had_enough(session, connection.scalar(key), now, most):
         return False
     connection.execute(insert(confirmations).values(subscription_id=subscription_id, **_fresh(now)))
     return True
+
+
+def queue_change(session: Session, subscription_id: int, change_id: int, now: datetime, most: int) -> bool:
+    """Owe a mail that asks a new address for its confirmation; False when that address had enough of them."""
+    connection = session.connection()
+    key = connection.scalar(select(changes.c.email_key).where(changes.c.id == change_id))
+    if _had_enough(session, key, now, most):
+        return False
+    values = _fresh(now) | {"address_change_id": change_id}
+    connection.execute(insert(confirmations).values(subscription_id=subscription_id, **values))
+    return True
+
+
+def _had_enough(session: Session, email_key: str | None, now: datetime, most: int) -> bool:
+    recent = and_(confirmations.c.created_at > now - _DAY, confirmations.c.state != DeliveryState.CANCELLED.value)
+    own = (
+        select(func.count())
+        .select_from(subscribers)
+        .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
+        .join(confirmations, confirmations.c.subscription_id == subscriptions.c.id)
+        .where(subscribers.c.email_key == email_key, confirmations.c.address_change_id.is_(None), recent)
+    )
+    asked = (
+        select(func.count())
+        .select_from(changes)
+        .join(confirmations, confirmations.c.address_change_id == changes.c.id)
+        .where(changes.c.email_key == email_key, changes.c.created_at > now - _DAY, recent)
+    )
+    connection = session.connection()
+    return bool(connection.execute(own).scalar_one() + connection.execute(asked).scalar_one() >= most)
 
 
 def queue_many(session: Session, subscription_ids: Sequence[int], now: datetime) -> None:
@@ -104,7 +135,11 @@ def cancel(session: Session, subscription_ids: Sequence[int], now: datetime) -> 
     """Cancel what is not yet on the wire: the subscription was confirmed or ended meanwhile. Returns the number."""
     statement = (
         update(confirmations)
-        .where(confirmations.c.subscription_id.in_(subscription_ids), confirmations.c.state.in_(_OPEN))
+        .where(
+            confirmations.c.subscription_id.in_(subscription_ids),
+            confirmations.c.address_change_id.is_(None),
+            confirmations.c.state.in_(_OPEN),
+        )
         .values(state=DeliveryState.CANCELLED.value, finished_at=now)
     )
     return int(session.connection().execute(statement).rowcount)
@@ -122,22 +157,22 @@ def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
             confirmations.c.subscription_id,
             confirmations.c.attempts,
             confirmations.c.created_at,
+            confirmations.c.address_change_id,
             subscriptions.c.digest,
-            subscribers.c.email,
+            func.coalesce(changes.c.email, subscribers.c.email).label("email"),
             subscribers.c.language,
-            subscribers.c.domain,
+            func.coalesce(changes.c.domain, subscribers.c.domain).label("domain"),
             suppressions.c.reason,
         )
         .join(subscriptions, subscriptions.c.id == confirmations.c.subscription_id)
         .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+        .outerjoin(changes, changes.c.id == confirmations.c.address_change_id)
         .outerjoin(
-            suppressions, (suppressions.c.scope == "address") & (suppressions.c.value == subscribers.c.email_hash)
+            suppressions,
+            (suppressions.c.scope == "address")
+            & (suppressions.c.value == func.coalesce(changes.c.email_hash, subscribers.c.email_hash)),
         )
-        .where(
-            confirmations.c.state.in_(_OPEN),
-            confirmations.c.due_at <= now,
-            subscriptions.c.state == SubscriptionState.UNCONFIRMED.value,
-        )
+        .where(confirmations.c.state.in_(_OPEN), confirmations.c.due_at <= now, _wanted())
         .order_by(confirmations.c.due_at, confirmations.c.id)
         .limit(limit)
     )
@@ -159,6 +194,7 @@ def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
             language=row.language,
             attempts=row.attempts,
             created_at=row.created_at,
+            address_change_id=row.address_change_id,
         )
         for row in rows
         if row.id not in refused
@@ -179,10 +215,7 @@ def mark_sending(session: Session, confirmation_id: int, holder: str, now: datet
 
     Must be committed before the data leaves.
     """
-    wanted = exists().where(
-        subscriptions.c.id == confirmations.c.subscription_id,
-        subscriptions.c.state == SubscriptionState.UNCONFIRMED.value,
-    )
+    wanted = exists().where(subscriptions.c.id == confirmations.c.subscription_id, _wanted())
     statement = (
         update(confirmations)
         .where(
@@ -269,7 +302,7 @@ def next_due(session: Session) -> datetime | None:
     query = (
         select(func.min(confirmations.c.due_at))
         .join(subscriptions, subscriptions.c.id == confirmations.c.subscription_id)
-        .where(confirmations.c.state.in_(_OPEN), subscriptions.c.state == SubscriptionState.UNCONFIRMED.value)
+        .where(confirmations.c.state.in_(_OPEN), _wanted())
     )
     found: datetime | None = session.connection().execute(query).scalar_one()
     return found
@@ -294,7 +327,7 @@ def last_of(session: Session, subscription_ids: Sequence[int]) -> dict[int, Last
     """The newest confirmation mail of each of these subscriptions that ever was owed one."""
     query = (
         select(confirmations)
-        .where(confirmations.c.subscription_id.in_(subscription_ids))
+        .where(confirmations.c.subscription_id.in_(subscription_ids), confirmations.c.address_change_id.is_(None))
         .order_by(confirmations.c.created_at, confirmations.c.id)
     )
     return {
@@ -308,3 +341,13 @@ def last_of(session: Session, subscription_ids: Sequence[int]) -> dict[int, Last
         )
         for row in session.connection().execute(query)
     }
+
+
+def _wanted() -> ColumnElement[bool]:
+    """Whether the mail is still of use, of rows of confirmations and subscriptions."""
+    pending = exists().where(changes.c.id == confirmations.c.address_change_id, changes.c.done_at.is_(None))
+    of_subscription = and_(
+        confirmations.c.address_change_id.is_(None),
+        subscriptions.c.state == SubscriptionState.UNCONFIRMED.value,
+    )
+    return or_(of_subscription, pending.correlate(confirmations))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import and_, select, update
@@ -59,6 +59,7 @@ class Made:
     state: IssueState
     edits: Edits
     composed_at: datetime
+    local_day: date | None
     editions: tuple[KeptEdition, ...]
 
 
@@ -99,6 +100,7 @@ def read_made(session: Session, issue_id: int, *, lock: bool = False) -> Made:
         state=IssueState(issue.state),
         edits=Edits.of(issue.edits),
         composed_at=issue.composed_at,
+        local_day=None if issue.local_day is None else date.fromisoformat(issue.local_day),
         editions=tuple(KeptEdition(**row._asdict() | {"plan": row.plan or planned_from(row.articles)}) for row in rows),
     )
 

@@ -297,6 +297,7 @@ def _delivery(row: DeliveryRow) -> DeliveryFacts:
         reason=row.reason,
         attempts=row.attempts,
         due_at=row.due_at,
+        first_marked_at=row.first_marked_at,
         marked_at=row.marked_at,
         finished_at=row.finished_at,
         relay=row.relay,

@@ -13,14 +13,13 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, insert, literal, select, text, update
 from sqlmodel import Session, col
 
-from syndicate.core.selection import Standing
+from syndicate.core.waves import LocalTime
 from syndicate.errors import LedgerError
-from syndicate.model import Counts, DeliveryState, IssueState, SubscriptionState
+from syndicate.model import Counts, DeliveryState, IssueState
 from syndicate.store.batches import slice_issue
-from syndicate.store.columns import canonical_json
+from syndicate.store.cohorts import Cohort, confirmed
 from syndicate.store.issues import issue_counts
 from syndicate.store.jobs import call_workers
-from syndicate.store.statements import rows_among
 from syndicate.store.tables import (
     CohortRow,
     DeliveryRow,
@@ -30,15 +29,7 @@ from syndicate.store.tables import (
     SubscriptionRow,
     SuppressionRow,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cohort:
-    """Subscriptions of one digest that stand alike and read the same language ("" = none chosen)."""
-
-    standing: Standing
-    language: str
-    subscriptions: int
+from syndicate.store.waves import due_by_zone, zones_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,42 +53,6 @@ class Hold:
     action: str | None = None
 
 
-def cohorts(session: Session, digest: str, frequencies: Iterable[str] | None) -> list[Cohort]:
-    """The confirmed subscriptions of a digest (of these frequencies, None = all), grouped by where they stand."""
-    keys = (
-        col(SubscriptionRow.cursor),
-        col(SubscriptionRow.first),
-        col(SubscriptionRow.joined_seq),
-        col(SubscriptionRow.topics),
-        col(SubscriptionRow.carry),
-        func.coalesce(col(SubscriberRow.language), "").label("language"),
-    )
-    query = (
-        select(*keys, func.count())
-        .join(SubscriberRow, col(SubscriberRow.id) == col(SubscriptionRow.subscriber_id))
-        .where(*_confirmed(digest, frequencies))
-        .group_by(*keys)
-    )
-    return [
-        Cohort(
-            standing=Standing(cursor=cursor, first=first, joined_seq=joined_seq, topics=topics, carry=tuple(carry)),
-            language=language,
-            subscriptions=count,
-        )
-        for cursor, first, joined_seq, topics, carry, language, count in session.execute(query)
-    ]
-
-
-def _confirmed(digest: str, frequencies: Iterable[str] | None) -> list[Any]:
-    conditions: list[Any] = [
-        col(SubscriptionRow.digest) == digest,
-        col(SubscriptionRow.state) == SubscriptionState.CONFIRMED.value,
-    ]
-    if frequencies is not None:
-        conditions.append(col(SubscriptionRow.frequency).in_([str(frequency) for frequency in frequencies]))
-    return conditions
-
-
 def freeze(
     session: Session,
     *,
@@ -110,6 +65,7 @@ def freeze(
     now: datetime,
     hold: Hold | None = None,
     made_with: Mapping[str, Any] | None = None,
+    local: LocalTime | None = None,
 ) -> int:
     """Write an issue, its editions and one delivery per candidate, and move the cursors; returns the issue's id.
 
@@ -117,7 +73,7 @@ def freeze(
     them, and on PostgreSQL the jobs that call workers. The editions must be planned in this transaction: their cohorts
     say how many candidates there are. Raises LedgerError, and nothing is kept, unless candidates = queued + suppressed
     = cursors moved (Ghost calls this a frozen preparation). With ``hold`` it is a draft: nothing of it leaves before
-    ``drafts.approve`` lets it run.
+    ``drafts.approve`` lets it run. With ``local`` its deliveries are due in waves, in whose order they stand.
     """
     session.execute(
         # A skipped issue of the same period blocks nothing: it gives way to the real one.
@@ -138,6 +94,7 @@ def freeze(
         deadline_at=None if hold is None else hold.deadline_at,
         deadline_action=None if hold is None else hold.action,
         made_with=None if made_with is None else dict(made_with),
+        local_day=None if local is None else local.day.isoformat(),
     )
     session.add(issue)
     session.flush()
@@ -148,8 +105,8 @@ def freeze(
     planned = sum(cohort.subscriptions for edition in editions for cohort, _ in edition.cohorts)
     issue.recipients = planned
     session.flush()
-    _insert_deliveries(session, issue_id, digest, frequencies, now)
-    moved = _move_cursors(session, issue_id, max_seq, _confirmed(digest, frequencies))
+    _insert_deliveries(session, issue_id, digest, frequencies, now, local)
+    moved = _move_cursors(session, issue_id, max_seq, confirmed(digest, frequencies))
     counts = issue_counts(session, [issue_id]).get(issue_id, Counts())
     if not planned == counts.queued + counts.suppressed == counts.total == moved:
         raise LedgerError(
@@ -159,52 +116,8 @@ def freeze(
     _count_recipients(session, issue_id)
     if hold is None:
         slice_issue(session, issue_id)
-        call_workers(session, issue_id)
+        call_workers(session, issue_id, in_waves=local is not None)
     return issue_id
-
-
-def pass_over(
-    session: Session,
-    digest: str,
-    frequencies: Iterable[str] | None,
-    passed: Iterable[tuple[Cohort, tuple[int, ...]]],
-    max_seq: int,
-    *,
-    by_language: bool = False,
-) -> int:
-    """Move the cursors of confirmed subscriptions for which nothing was there; each cohort comes with its new carry.
-
-    Otherwise a single reader of a quiet topic would make every later run read all articles since. With the cursor at
-    ``max_seq`` there is nothing left that ``first`` could bound. ``by_language``: what is passed over depends on the
-    readers' languages, too. Returns how many were moved.
-    """
-    table = SubscriptionRow.__table__.c  # type: ignore[attr-defined]
-    columns: list[Any] = [table.cursor, table.joined_seq, table.topics, table.carry]
-    if by_language:
-        language = select(func.coalesce(col(SubscriberRow.language), ""))
-        columns.append(language.where(col(SubscriberRow.id) == table.subscriber_id).scalar_subquery())
-    groups: dict[tuple[int, ...], dict[tuple[int | str, ...], None]] = {}
-    for cohort, carry in passed:
-        standing = cohort.standing
-        if standing.cursor < max_seq or carry != standing.carry:
-            texts = canonical_json(dict(standing.topics)), canonical_json(standing.carry)
-            row: tuple[int | str, ...] = (standing.cursor, standing.joined_seq, *texts)
-            groups.setdefault(carry, {})[(*row, cohort.language) if by_language else row] = None
-    moved = 0
-    # No group finds what one before it moved: a carry that was made anew would be made the same again.
-    for carry, rows in groups.items():
-        result: Any = session.execute(
-            update(SubscriptionRow)
-            .where(
-                *_confirmed(digest, frequencies),
-                # ``first`` need not be compared: with joined_seq 0 it bounds nothing, and with another it is true.
-                rows_among(session, columns, list(rows)),
-            )
-            .values(cursor=max_seq, first=False, joined_seq=0, carry=list(carry))
-            .execution_options(synchronize_session=False)
-        )
-        moved += int(result.rowcount)
-    return moved
 
 
 def hold_readers(session: Session) -> None:
@@ -268,17 +181,26 @@ def candidates(issue_id: int, digest: str, frequencies: Iterable[str] | None, *c
         .select_from(SubscriptionRow)
         .join(SubscriberRow, col(SubscriberRow.id) == col(SubscriptionRow.subscriber_id))
         .join(CohortRow, cohort)
-        .where(*_confirmed(digest, frequencies))
+        .where(*confirmed(digest, frequencies))
     )
 
 
 def _insert_deliveries(
-    session: Session, issue_id: int, digest: str, frequencies: Iterable[str] | None, now: datetime
+    session: Session,
+    issue_id: int,
+    digest: str,
+    frequencies: Iterable[str] | None,
+    now: datetime,
+    local: LocalTime | None,
 ) -> None:
     by_address = SuppressionRow.__table__.alias("by_address")  # type: ignore[attr-defined]
     by_domain = SuppressionRow.__table__.alias("by_domain")  # type: ignore[attr-defined]
     reason = func.coalesce(by_address.c.reason, by_domain.c.reason)
-    due = literal(now, DeliveryRow.__table__.c.due_at.type)  # type: ignore[attr-defined]
+    at = literal(now, DeliveryRow.__table__.c.due_at.type)  # type: ignore[attr-defined]
+    due = at
+    if local is not None:
+        zones = zones_of(session, digest, frequencies)
+        due = due_by_zone(local.due_times(zones, not_before=now), counts=zones, otherwise=now)
     values = {
         "issue_id": col(CohortRow.issue_id),
         "edition_id": col(CohortRow.edition_id),
@@ -288,7 +210,7 @@ def _insert_deliveries(
         "reason": reason,
         "attempts": literal(0),
         "due_at": due,
-        "finished_at": case((reason.is_not(None), due), else_=None),
+        "finished_at": case((reason.is_not(None), at), else_=None),
         "resolved": literal(False),
     }
     source = (
@@ -298,6 +220,8 @@ def _insert_deliveries(
         )
         .outerjoin(by_domain, and_(by_domain.c.scope == "domain", by_domain.c.value == col(SubscriberRow.domain)))
     )
+    if local is not None:  # so that the batches are of one wave each, as far as may be
+        source = source.order_by(due, col(SubscriptionRow.id))
     session.execute(insert(DeliveryRow).from_select(list(values), source, include_defaults=False))
 
 

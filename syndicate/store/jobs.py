@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import String, cast, column, func, literal, select, table, text
+from sqlalchemy import String, cast, column, func, literal, null, select, table, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
@@ -59,17 +59,19 @@ _SWEEP_LOCK = int("sweeping", 36)
 _jobs = table("procrastinate_jobs", column("queueing_lock"), column("status"))
 
 
-def call_workers(session: Session, issue_id: int) -> int:
+def call_workers(session: Session, issue_id: int, *, in_waves: bool = False) -> int:
     """Defer a job for each batch of an issue that may have rows waiting, in this transaction. Returns how many.
 
     For an issue that begins or goes on, or whose rows were queued anew. A job that finds nothing due yet looks up when
-    that will be and defers the next one.
+    that will be and defers the next one; ``in_waves`` for an issue that begins and stands in the order of its waves:
+    then workers are called when each has come.
     """
     if not _has_jobs(session):
         return 0
     reopen(session, issue_id)
-    found = session.execute(
-        select(col(BatchRow.id))
+    first_due = col(DeliveryRow.due_at) if in_waves else null()
+    query = (
+        select(col(BatchRow.id), first_due)
         .join(IssueRow, col(IssueRow.id) == col(BatchRow.issue_id))
         .where(
             col(BatchRow.issue_id) == issue_id,
@@ -77,7 +79,12 @@ def call_workers(session: Session, issue_id: int) -> int:
             col(IssueRow.state) == IssueState.RUNNING.value,
         )
     )
-    return _defer(session, [batch_id for batch_id in found.scalars() if batch_id is not None], at=None)
+    if in_waves:
+        query = query.join(DeliveryRow, col(DeliveryRow.id) == col(BatchRow.first_id))
+    by_time: dict[datetime | None, list[int]] = {}
+    for batch_id, due_at in session.execute(query):
+        by_time.setdefault(due_at, []).append(batch_id)
+    return sum(_defer(session, batch_ids, at=due_at) for due_at, batch_ids in by_time.items())
 
 
 def hand_on(session: Session, batch: Batch, now: datetime, *, not_before: datetime) -> Left | None:

@@ -48,7 +48,10 @@ class FeedStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unserved:
-    """Confirmed subscriptions that no issue will ever be for. ``frequency`` is None when the digest itself is gone."""
+    """Confirmed subscriptions that no issue is for at present. ``frequency`` is None when the digest itself is gone.
+
+    They stay as they are: cursor, topics and what is owed wait until the digest or frequency is offered again.
+    """
 
     digest: str
     frequency: str | None
@@ -56,9 +59,10 @@ class Unserved:
 
     def __str__(self) -> str:
         readers = f"{self.subscriptions} reader{'s' if self.subscriptions != 1 else ''} of digest {self.digest}"
-        if self.frequency is None:
-            return f"{readers} get nothing: the digest is no longer configured"
-        return f"{readers} get nothing: it is no longer offered {self.frequency!r}"
+        why = (
+            "the digest is no longer configured" if self.frequency is None else f"no longer offered {self.frequency!r}"
+        )
+        return f"{readers} get nothing: {why}; they keep their place and get what is new since, once it is again"
 
 
 def source_statuses(session: Session) -> list[SourceStatus]:

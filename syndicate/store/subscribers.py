@@ -324,4 +324,5 @@ def to_subscription(row: Row[Any]) -> Subscription:
         created_at=row.created_at,
         confirmed_at=row.confirmed_at,
         unsubscribed_at=row.unsubscribed_at,
+        paused_until=row.paused_until,
     )

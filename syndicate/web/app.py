@@ -15,6 +15,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from syndicate.errors import SyndicateError
+from syndicate.web.admin import Console
 from syndicate.web.callbacks import CALLBACKS, Callbacks
 from syndicate.web.errors import FAULT, told, told_status
 from syndicate.web.feed_pages import FeedPages
@@ -23,9 +24,12 @@ from syndicate.web.health import Health
 from syndicate.web.issue_pages import IssuePages
 from syndicate.web.landing import PublicPages
 from syndicate.web.members import MemberPages
+from syndicate.web.own_data import OwnData
 from syndicate.web.pages import Pages
+from syndicate.web.privacy import PrivacyPage
 from syndicate.web.proxies import TrustedProxies
 from syndicate.web.security import BodyLimit, SecurityHeaders
+from syndicate.web.signup import Signup
 from syndicate.web.websub import HubEndpoint
 
 if TYPE_CHECKING:
@@ -42,32 +46,38 @@ def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
     pages = Pages(services.settings, services.templates)
     feeds = FeedPages(services, pages)
     issues = IssuePages(services, pages, feeds)
+    signup = Signup(services, pages)
+    members = MemberPages(services, pages)
 
-    def expected(_request: Request, error: Exception) -> Response:
+    def expected(request: Request, error: Exception) -> Response:
         answer = told(error)
         if answer.status >= _OURS:
             # The path is left out: it holds a reader's token.
             log.error("a page could not be shown: %s", error)
-        return pages.error(answer)
+        return pages.error(answer, request)
 
-    def refused(_request: Request, error: Exception) -> Response:
+    def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
-        response = pages.error(told_status(error.status_code))
+        response = pages.error(told_status(error.status_code), request)
         response.headers.update(error.headers or {})
         return response
 
-    def fault(_request: Request, _error: Exception) -> Response:
-        return pages.error(FAULT)  # Starlette raises the error again for the server's log
+    def fault(request: Request, _error: Exception) -> Response:
+        return pages.error(FAULT, request)  # Starlette raises the error again for the server's log
 
     application = Starlette(
         routes=[
-            *PublicPages(services, pages, feeds, issues).routes(),
+            *PublicPages(services, pages, feeds, issues, signup).routes(),
+            *signup.routes(),
+            *PrivacyPage(services, pages).routes(),
             *feeds.routes(),
             *issues.routes(),
-            *MemberPages(services, pages).routes(),
+            *members.routes(),
+            *OwnData(services, pages, members).routes(),
             *HubEndpoint(services).routes(),
             *Callbacks(services).routes(),
             *Health(services).routes(),
+            *Console(services).routes(),
             *([Mount("/media", StaticFiles(directory=pictures))] if pictures else []),
         ],
         middleware=[Middleware(BodyLimit, elsewhere=CALLBACKS)],

@@ -19,17 +19,12 @@ from syndicate.model import FeedFormat
 from syndicate.store.published import feeds_below
 from syndicate.web.feed_server.addresses import document_parts
 from syndicate.web.pages import Pages
+from syndicate.web.qr import qr_svg
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
 
-_KINDS: Final = {
-    "category": "By section",
-    "author": "By author",
-    "tag": "By topic",
-    "source": "By source",
-    "language": "By language",
-}
+_KINDS: Final = frozenset({"category", "author", "tag", "source", "language"})
 # Addresses at which readers on the web take a feed; %s is its address, quoted.
 _READERS: Final = (
     ("Feedly", "https://feedly.com/i/subscription/feed%%2F%s"),
@@ -39,7 +34,7 @@ _READERS: Final = (
 )
 _LATEST: Final = 10
 _LARGEST: Final = 8_000_000  # bytes of a document that is read for a page
-_PREVIEW: Final = {"cache-control": "private, max-age=60", "vary": "Accept-Encoding, Sec-Fetch-Dest"}
+_PREVIEW: Final = {"cache-control": "private, max-age=60", "vary": "Accept-Encoding, Accept-Language, Sec-Fetch-Dest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +61,56 @@ class FeedPages:
             Route("/feeds", self.to_list, methods=["GET"]),
             Route("/feeds/", self.feeds, methods=["GET"]),
             Route("/feeds/{path:path}", self.feed, methods=["GET"]),
+            Route("/qr/{path:path}.svg", self.code, methods=["GET"]),
         ]
 
     def to_list(self, _request: Request) -> Response:
         """The list lives at its slash."""
         return self._moved("")
 
-    def feeds(self, _request: Request) -> Response:
+    def feeds(self, request: Request) -> Response:
         """The list of feeds."""
-        opml = f"{self._pages.root}/feeds.opml" if (self._settings.feeds_path / "feeds.opml").is_file() else ""
-        issues = self.listed(issues=True)
-        return self._pages.render("feeds", public=True, feeds=self.listed(), issues=issues, opml=opml)
+        speak = self._pages.language(request)
+        values: dict[str, Any] = {"feeds": self.listed(), "issues": self.listed(issues=True), "opml": self._opml()}
+        return self._pages.render("feeds", public=True, speak=speak, **values)
+
+    def code(self, request: Request) -> Response:
+        """The address of a feed's page as a QR code (ISO/IEC 18004), for a phone's camera."""
+        folder: str = request.path_params["path"]
+        if self._published(folder) is None:
+            raise HTTPException(404)
+        headers = {"cache-control": "public, max-age=86400"}
+        return Response(qr_svg(self._public_page(folder)), media_type="image/svg+xml", headers=headers)
+
+    def _opml(self) -> str:
+        return f"{self._pages.root}/feeds.opml" if (self._settings.feeds_path / "feeds.opml").is_file() else ""
+
+    def _public_page(self, folder: str) -> str:
+        return f"{self._settings.service.public_url}/feeds/{quote(folder)}/"
 
     def feed(self, request: Request) -> Response:
         """One feed's page; at the address of a document, what to do with it."""
         path: str = request.path_params["path"]
         parts = document_parts(f"/feeds/{path}")
         if parts is not None:
-            return self._preview(parts)
+            return self._preview(request, parts)
         folder = path.removesuffix("/")
         published = self._published(folder)
         if published is None:
             raise HTTPException(404)
         if folder == path:
             return self._moved(f"{folder}/")
-        return self._pages.render("feed", public=True, **self._about(published))
+        speak = self._pages.language(request)
+        return self._pages.render("feed", public=True, speak=speak, **self._about(published, speak))
 
-    def _preview(self, parts: tuple[str, ...]) -> Response:
+    def _preview(self, request: Request, parts: tuple[str, ...]) -> Response:
         published = self._published("/".join(parts[:-1]), wanted=parts[-1])
         if published is None:
             raise HTTPException(404)
         address = f"{self._settings.service.public_url}/feeds/{quote('/'.join(parts))}"
-        response = self._pages.render("feed_preview", public=True, address=address, **self._about(published))
+        speak = self._pages.language(request)
+        values = {"address": address, **self._about(published, speak)}
+        response = self._pages.render("feed_preview", public=True, speak=speak, **values)
         # It stands at the address of the document: no shared cache may mix the two up.
         response.headers.update(_PREVIEW)
         return response
@@ -118,7 +131,7 @@ class FeedPages:
             if feed.issues == issues
         ]
 
-    def _about(self, published: _Published) -> dict[str, Any]:
+    def _about(self, published: _Published, speak: str) -> dict[str, Any]:
         base = f"{self._settings.service.public_url}/feeds/{quote(published.folder)}"
         documents = [(LABELS[form], f"{base}/{form.file_name}", form.media_type) for form in published.formats]
         shown = published.shown
@@ -127,7 +140,7 @@ class FeedPages:
             {
                 "title": entry.title or entry.url,
                 "url": entry.url if entry.url.startswith(("https://", "http://")) else "",
-                "date": self._pages.date(entry.published) if entry.published else "",
+                "date": self._pages.date(entry.published, speak) if entry.published else "",
                 "language": entry.language or language,
                 "dir": direction(entry.language or language),
             }
@@ -142,10 +155,13 @@ class FeedPages:
             "documents": documents,
             "readers": [(name, form % quote(documents[0][1], safe="")) for name, form in _READERS],
             "entries": entries,
-            "below": self._below(published.folder),
+            "below": self._below(published.folder, speak),
+            "qr": f"{self._pages.root}/qr/{quote(published.folder)}.svg",
+            "address_of_page": self._public_page(published.folder),
+            "opml": self._opml(),
         }
 
-    def _below(self, folder: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    def _below(self, folder: str, speak: str) -> list[tuple[str, list[tuple[str, str]]]]:
         if folder not in self._settings.feed or not self._settings.feed[folder].per:
             return []
         with self._services.database.read() as session:
@@ -155,7 +171,10 @@ class FeedPages:
             address = f"{self._pages.root}/feeds/{quote(each.name)}/"
             label = language_name(each.label) if each.kind == "language" else each.label
             groups.setdefault(each.kind, []).append((label or each.title, address))
-        return [(_KINDS.get(kind, kind), feeds) for kind, feeds in groups.items()]
+        heading = self._pages.word
+        return [
+            (heading(speak, f"by_kind_{kind}") if kind in _KINDS else kind, feeds) for kind, feeds in groups.items()
+        ]
 
     def _published(self, folder: str, wanted: str | None = None) -> _Published | None:
         """What stands in a folder; None where there is no feed. ``wanted`` must be one of its files."""

@@ -15,6 +15,11 @@ class Form:
     def __init__(self, data: FormData) -> None:
         self._data = data
 
+    @classmethod
+    def empty(cls) -> Form:
+        """A form before anything was filled in."""
+        return cls(FormData())
+
     def text(self, name: str) -> str | None:
         """The last value of a field."""
         values = self.texts(name)

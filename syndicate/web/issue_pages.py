@@ -53,10 +53,11 @@ class IssuePages:
     def issues(self, request: Request) -> Response:
         """The list, newest first, in pages."""
         before = _number(request.query_params.get("before"))
-        found = self.listed(_PAGE + 1, before)
+        speak = self._pages.language(request)
+        found = self.listed(_PAGE + 1, before, speak=speak)
         older = f"{self._pages.root}/issues/?before={found[_PAGE - 1]['id']}" if len(found) > _PAGE else ""
         values: dict[str, Any] = {"issues": found[:_PAGE], "older": older, "newest": before is None}
-        return self._pages.render("issues", public=True, feeds=self._feeds.listed(issues=True), **values)
+        return self._pages.render("issues", public=True, speak=speak, feeds=self._feeds.listed(issues=True), **values)
 
     def issue(self, request: Request) -> Response:
         """One issue as an edition shows it, by default that which most readers got.
@@ -76,7 +77,7 @@ class IssuePages:
         links = alternate_links(self._services.settings)
         return HTMLResponse(public_copy(message, links), headers=_MAILED)
 
-    def listed(self, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+    def listed(self, limit: int, before: int | None = None, *, speak: str | None = None) -> list[dict[str, Any]]:
         """The newest public issues, as templates show them."""
         if not self._digests:
             return []
@@ -88,7 +89,7 @@ class IssuePages:
                 "id": issue.id,
                 "title": issue.subject or settings.digest_title(issue.digest),
                 "digest": settings.digest_title(issue.digest),
-                "date": self._pages.date(issue.composed_at),
+                "date": self._pages.date(issue.composed_at, speak),
                 "url": f"{self._pages.root}/issues/{issue.id}" if issue.readable else "",
             }
             for issue in found

@@ -1,8 +1,8 @@
-"""The first page, for everybody: what this is; and the style sheet of all pages."""
+"""The first page, for everybody: what this is; the style sheet and scripts of all pages; the form for other sites."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,45 +11,70 @@ from starlette.routing import BaseRoute, Route
 from syndicate.config.sections import Digest
 from syndicate.core.message.headers import parse_mailbox
 from syndicate.web.feed_pages import FeedPages
+from syndicate.web.forms import Form
 from syndicate.web.issue_pages import IssuePages
 from syndicate.web.pages import Pages
+from syndicate.web.signup import OPEN, Signup
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
 
 _LATEST = 5  # issues
-_OFTEN = {"instant": "as it happens", "daily": "daily", "weekly": "weekly", "monthly": "monthly"}
+_SCRIPT = "text/javascript; charset=utf-8"
+_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 class PublicPages:
     """The handlers, with what they need."""
 
-    def __init__(self, services: Services, pages: Pages, feeds: FeedPages, issues: IssuePages) -> None:
+    def __init__(self, services: Services, pages: Pages, feeds: FeedPages, issues: IssuePages, signup: Signup) -> None:
         self._settings = services.settings
         self._pages = pages
         self._feeds = feeds
         self._issues = issues
+        self._signup = signup
 
     def routes(self) -> list[BaseRoute]:
         """Only GETs."""
         return [
             Route("/", self.landing, methods=["GET"]),
             Route("/static/pages.css", self.style, methods=["GET"]),
+            Route("/static/pages.js", self.script, methods=["GET"]),
+            *(
+                [
+                    Route("/embed", self.embed, methods=["GET"]),
+                    Route("/subscribe/embed.js", self.embed_script, methods=["GET"]),
+                ]
+                if self._signup.on_offer
+                else []
+            ),
         ]
 
-    def landing(self, _request: Request) -> Response:
-        """What this is: the digests by name, the feeds, the latest issues."""
+    def landing(self, request: Request) -> Response:
+        """What this is: the form, or the digests by name where there is none; the latest issues, the feeds."""
+        speak = self._pages.language(request)
+        names = list(self._settings.digest)
+        offer = self._signup.on_offer
+        form = self._signup.form(speak, place="landing", digests=names, values=Form.empty()) if offer else None
         digests = [
             {
                 "title": self._settings.digest_title(name),
                 "description": digest.description,
                 "ask": self._whom_to_ask(digest),
-                "often": [] if digest.schedule else [_OFTEN[frequency] for frequency in digest.frequencies],
+                "often": []
+                if digest.schedule
+                else [self._pages.word(speak, f"often_each_{frequency}") for frequency in digest.frequencies],
             }
             for name, digest in self._settings.digest.items()
         ]
-        feeds, issues = self._feeds.listed(), self._issues.listed(_LATEST)
-        return self._pages.render("landing", public=True, digests=digests, feeds=feeds, issues=issues)
+        feeds, issues = self._feeds.listed(), self._issues.listed(_LATEST, speak=speak)
+        values: dict[str, Any] = {"form": form, "digests": digests, "feeds": feeds, "issues": issues}
+        return self._pages.render("landing", public=True, speak=speak, **values)
+
+    def embed(self, request: Request) -> Response:
+        """How publishers put the form on their own site."""
+        speak = self._pages.language(request)
+        return self._pages.render("embed", public=True, speak=speak, digests=self._signup.snippets())
 
     def _whom_to_ask(self, digest: Digest) -> str:
         """The address that a digest's readers answer to; empty while none is set."""
@@ -59,5 +84,14 @@ class PublicPages:
 
     def style(self, _request: Request) -> Response:
         """The style sheet. Its address changes with its content, so it may be kept for ever."""
-        headers = {"cache-control": "public, max-age=31536000, immutable", "etag": f'"{self._pages.style_tag}"'}
+        headers = {"cache-control": _FOR_EVER, "etag": f'"{self._pages.style_tag}"'}
         return Response(self._pages.style, media_type="text/css", headers=headers)
+
+    def script(self, _request: Request) -> Response:
+        """The script of our own pages, kept likewise."""
+        return Response(self._pages.scripts["pages.js"], media_type=_SCRIPT, headers={"cache-control": _FOR_EVER})
+
+    def embed_script(self, _request: Request) -> Response:
+        """The script for other sites: its address stays, so it is asked for anew every hour."""
+        headers = {**OPEN, "cache-control": "public, max-age=3600"}
+        return Response(self._pages.scripts["embed.js"], media_type=_SCRIPT, headers=headers)

@@ -6,34 +6,29 @@ A GET shows and a POST acts: link scanners follow every link. No log-in, cookie 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from syndicate.core.form_limits import network_of
 from syndicate.core.links import Purpose, sign
-from syndicate.core.render.words import FOLDER as WORDS
 from syndicate.core.topics import EVERYTHING, chosen_topics
 from syndicate.errors import UnknownNameError, UsageError
-from syndicate.model import Frequency, Subscription, SubscriptionState
+from syndicate.model import Subscription, SubscriptionState
 from syndicate.pipeline.members.confirming import confirm
 from syndicate.pipeline.members.preferences import Preferences, Shown, change_preferences, show, show_all
 from syndicate.pipeline.members.unsubscribing import undo, unsubscribe
+from syndicate.web.choosing import frequencies, languages, often, zones
 from syndicate.web.forms import Form, read_form
 from syndicate.web.pages import Pages
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
-
-_FREQUENCIES = {
-    Frequency.INSTANT: "As soon as something appears",
-    Frequency.DAILY: "Once a day",
-    Frequency.WEEKLY: "Once a week",
-    Frequency.MONTHLY: "Once a month",
-}
 
 
 class MemberPages:
@@ -42,7 +37,7 @@ class MemberPages:
     def __init__(self, services: Services, pages: Pages) -> None:
         self._services = services
         self._pages = pages
-        self._languages = _languages(services.templates)
+        self._languages = languages(services.templates)
 
     def routes(self) -> list[BaseRoute]:
         """One path, a GET and a POST each."""
@@ -58,28 +53,32 @@ class MemberPages:
     def confirm_page(self, request: Request) -> Response:
         """Say what is about to be confirmed, and offer the button."""
         shown = self._shown(request, Purpose.CONFIRM)
+        speak = self._pages.language(request, shown.language)
         if shown.subscription.state is SubscriptionState.CONFIRMED:
-            return self._confirmed(shown.subscription)
+            return self._confirmed(shown.subscription, speak)
         ended = shown.subscription.state is SubscriptionState.UNSUBSCRIBED
-        return self._pages.render("confirm", **self._about(shown), ended=ended)
+        return self._pages.render("confirm", speak=speak, **self._about(shown, speak) | {"ended": ended})
 
     async def confirm(self, request: Request) -> Response:
         """Confirm."""
         await read_form(request)
-        token = request.path_params["token"]
+        return await run_in_threadpool(self._confirm, request)
+
+    def _confirm(self, request: Request) -> Response:
         services = self._services
-        subscription = await run_in_threadpool(
-            confirm, services.database, services.keyring, token, now=services.clock()
+        kept = services.settings.privacy.record_optin_ip and request.client is not None
+        network = network_of(request.client.host) if kept and request.client else None
+        token = request.path_params["token"]
+        subscription = confirm(services.database, services.keyring, token, now=services.clock(), network=network)
+        return self._confirmed(
+            subscription, self._pages.language(request, self._shown(request, Purpose.CONFIRM).language)
         )
-        return self._confirmed(subscription)
 
     def unsubscribe_page(self, request: Request) -> Response:
         """Say what is about to be stopped, and offer the button; or what was stopped, and the undo button."""
         shown = self._all_shown(request)
         going = [each for each in shown if each.subscription.state is not SubscriptionState.UNSUBSCRIBED]
-        if not going:
-            return self._pages.render("unsubscribed", **self._about_all(shown))
-        return self._pages.render("unsubscribe", **self._about_all(going))
+        return self._render_all("unsubscribe" if going else "unsubscribed", request, going or shown)
 
     async def unsubscribe(self, request: Request) -> Response:
         """Unsubscribe at once, or undo it. One-click requests get a short plain answer, no redirect (RFC 8058 3.2)."""
@@ -96,18 +95,18 @@ class MemberPages:
         unsubscribe(services.database, services.keyring, token, now=services.clock(), via=via)
         if one_click:
             return PlainTextResponse("unsubscribed\n", headers={"cache-control": "no-store"})
-        return self._pages.render("unsubscribed", **self._about_all(self._all_shown(request)))
+        return self._render_all("unsubscribed", request, self._all_shown(request))
 
     def _undo(self, request: Request) -> Response:
         services = self._services
         undo(services.database, services.keyring, request.path_params["token"], now=services.clock())
         shown = self._all_shown(request)
         kept = [each for each in shown if each.subscription.state is SubscriptionState.CONFIRMED]
-        return self._pages.render("restored", **self._about_all(kept or shown))
+        return self._render_all("restored", request, kept or shown)
 
     def preferences_page(self, request: Request) -> Response:
         """Show what is chosen."""
-        return self._preferences(self._shown(request, Purpose.PREFERENCES))
+        return self._preferences(request, self._shown(request, Purpose.PREFERENCES))
 
     async def preferences(self, request: Request) -> Response:
         """Change what is chosen, and show it as it stands then."""
@@ -122,35 +121,60 @@ class MemberPages:
                 services.database, services.settings, services.keyring, token, _chosen(form), now=services.clock()
             )
         except UsageError as error:
-            return self._preferences(self._shown(request, Purpose.PREFERENCES), problem=str(error))
-        return self._preferences(shown, saved=True)
+            word = "problem_choice"
+            if form.text("scope") == "some" and not form.texts("topic"):
+                word = "problem_topics"
+            elif "pause" in str(error) or " day;" in str(error):
+                word = "problem_pause"
+            return self._preferences(request, self._shown(request, Purpose.PREFERENCES), problem=word)
+        return self._preferences(request, shown, saved=True)
 
-    def _preferences(self, shown: Shown, *, saved: bool = False, problem: str | None = None) -> Response:
-        if shown.subscription.state is SubscriptionState.UNSUBSCRIBED:
-            return self._pages.render("unsubscribed", **self._about(shown) | {"may_undo": False})
-        digest = self._services.settings.named_digest(shown.subscription.digest)
+    def _preferences(
+        self, request: Request, shown: Shown, *, saved: bool = False, problem: str | None = None
+    ) -> Response:
+        speak = self._pages.language(request, shown.language)
+        about = self._about(shown, speak)
+        if about["ended"]:
+            return self._pages.render("unsubscribed", speak=speak, **about | {"may_undo": False})
+        settings, now = self._services.settings, self._services.clock()
+        digest = settings.named_digest(shown.subscription.digest)
         chosen = chosen_topics(shown.subscription.topics)
-        topics = [(topic, topic.casefold() in chosen) for topic in digest.topics]
+        zone = ZoneInfo(shown.timezone or settings.digest_zone(shown.subscription.digest).key)
+        until = shown.subscription.paused_until
+        until = None if until is None or until <= now else until.astimezone(zone)
+        today = now.astimezone(zone).date()
         choices: dict[str, Any] = {
-            "frequencies": []
-            if digest.schedule
-            else [(frequency, _FREQUENCIES[frequency]) for frequency in digest.frequencies],
-            "topics": topics,
+            "frequencies": frequencies(self._pages, speak, digest),
+            "topics": [(topic, topic.casefold() in chosen) for topic in digest.topics],
             "everything": chosen == [EVERYTHING],
             "languages": self._languages,
+            "zones": zones(),
+            "timezone": shown.timezone or "",
+            "pause": "" if until is None else until.date().isoformat(),
+            "paused": "" if until is None else self._pages.date(until, speak, zone),
+            "pause_min": (today + timedelta(days=1)).isoformat(),
+            "pause_max": (today + timedelta(days=365)).isoformat(),
+            "script": self._pages.script,
             "saved": saved,
-            "problem": problem,
+            "problem": self._pages.word(speak, problem) if problem else "",
         }
         status = 400 if problem else 200
-        return self._pages.render("preferences", status=status, **self._about(shown), **choices)
+        return self._pages.render("preferences", status=status, speak=speak, **about, **choices)
 
-    def _confirmed(self, subscription: Subscription) -> Response:
+    def _confirmed(self, subscription: Subscription, speak: str) -> Response:
         return self._pages.render(
             "confirmed",
+            speak=speak,
             digest=self._title(subscription),
-            often=self._often(subscription),
+            often=self._often(subscription, speak),
             preferences_url=self._link(Purpose.PREFERENCES, subscription),
         )
+
+    def about(self, request: Request, purpose: Purpose) -> tuple[str, dict[str, Any]]:
+        """The language of a link's page, and what its template shows. Raises TokenError and UnknownNameError."""
+        shown = self._shown(request, purpose)
+        speak = self._pages.language(request, shown.language)
+        return speak, self._about(shown, speak)
 
     def _shown(self, request: Request, purpose: Purpose) -> Shown:
         services = self._services
@@ -168,9 +192,13 @@ class MemberPages:
             raise UnknownNameError("this subscription does not exist any more")
         return shown
 
-    def _about_all(self, shown: Sequence[Shown]) -> dict[str, Any]:
+    def _render_all(self, page: str, request: Request, shown: Sequence[Shown]) -> Response:
+        speak = self._pages.language(request, shown[0].language)
+        return self._pages.render(page, speak=speak, **self._about_all(shown, speak))
+
+    def _about_all(self, shown: Sequence[Shown], speak: str) -> dict[str, Any]:
         """What a page says of them: of the first as of one alone, and each as one of ``parts``."""
-        about = [self._about(each) for each in shown]
+        about = [self._about(each, speak) for each in shown]
         if len(about) == 1:
             return about[0]
         # Undone by the link that was followed, which stands for all of them.
@@ -180,7 +208,7 @@ class MemberPages:
             "unsubscribe_url": "",
         }
 
-    def _about(self, shown: Shown) -> dict[str, Any]:
+    def _about(self, shown: Shown, speak: str) -> dict[str, Any]:
         subscription = shown.subscription
         return {
             "digest": self._title(subscription),
@@ -188,7 +216,8 @@ class MemberPages:
             "name": shown.name,
             "language": shown.language or "",
             "frequency": subscription.frequency,
-            "often": self._often(subscription),
+            "often": self._often(subscription, speak),
+            "ended": subscription.state is SubscriptionState.UNSUBSCRIBED,
             "may_undo": shown.may_undo,
             "confirmed": subscription.state is SubscriptionState.CONFIRMED,
             "preferences_url": self._link(Purpose.PREFERENCES, subscription),
@@ -205,9 +234,8 @@ class MemberPages:
             else subscription.digest
         )
 
-    def _often(self, subscription: Subscription) -> str:
-        digest = self._services.settings.digest.get(subscription.digest)
-        return "" if digest is None or digest.schedule else _FREQUENCIES[subscription.frequency].lower()
+    def _often(self, subscription: Subscription, speak: str) -> str:
+        return often(self._pages, speak, self._services.settings.digest.get(subscription.digest), subscription)
 
     def _link(self, purpose: Purpose, subscription: Subscription) -> str:
         return f"{self._pages.root}/{purpose}/{sign(self._services.keyring, purpose, subscription.id)}"
@@ -227,18 +255,7 @@ def _chosen(form: Form) -> Preferences:
         topics=topics,
         name=form.text("name"),
         language=form.text("language"),
+        timezone=form.text("timezone"),
+        pause=form.text("pause"),
         catch_up=form.text("catch_up") is not None,
     )
-
-
-def _languages(templates: Any) -> list[tuple[str, str]]:
-    tags = [name.removeprefix(WORDS).removesuffix(".toml") for name in templates if name.startswith(WORDS)]
-    return sorted((tag, _own_name(tag)) for tag in tags)
-
-
-def _own_name(tag: str) -> str:
-    try:
-        name = Locale.parse(tag, sep="-").get_display_name() or tag
-    except (ValueError, UnknownLocaleError):
-        return tag
-    return f"{name[:1].upper()}{name[1:]}"

@@ -33,8 +33,11 @@ _READ = _FEED | {
     "readers": [("A reader", "https://reader.example/?url=atom.xml")],
     "entries": [_ENTRY, _ENTRY | {"url": "", "date": ""}],
     "below": [("By section", [("Port", "/feeds/all/category/port/")])],
+    "qr": "/qr/all.svg",
+    "address_of_page": "https://courier.example/feeds/all/",
+    "opml": "/feeds.opml",
 }
-_UNREAD = _READ | {"description": "", "entries": [], "below": []}
+_UNREAD = _READ | {"description": "", "entries": [], "below": [], "opml": ""}
 _ISSUE = {
     "id": 1,
     "title": "Morning Courier: The ferry sails again",
@@ -68,22 +71,79 @@ _CHOICES = {
     "topics": [("news", True), ("port", False)],
     "everything": False,
     "languages": [("de", "Deutsch"), ("en", "English")],
+    "zones": ["Europe/London"],
+    "timezone": "Europe/London",
+    "pause": "2026-12-24",
+    "paused": "24 December 2026",
+    "pause_min": "2026-11-23",
+    "pause_max": "2027-11-22",
+    "script": "/static/pages.js",
     "saved": True,
-    "problem": "choose at least one topic",
+    "problem": "Choose at least one topic.",
 }
 _NO_CHOICES = {
     "frequencies": [],
     "topics": [],
     "everything": True,
     "languages": [],
+    "zones": [],
+    "timezone": "",
+    "pause": "",
+    "paused": "",
+    "pause_min": "2026-11-23",
+    "pause_max": "2027-11-22",
+    "script": "/static/pages.js",
     "saved": False,
-    "problem": None,
+    "problem": "",
 }
+_FORM: dict[str, Any] = {
+    "digests": [
+        {"name": "morning", "title": "Morning Courier", "description": "What is new", "often": ["daily"], "more": True}
+    ],
+    "digest": "morning",
+    "email": "nora@example.org",
+    "name": "Nora",
+    "frequencies": [("daily", "Once a day"), ("weekly", "Once a week")],
+    "frequency": "daily",
+    "topics": [("news", True), ("port", False)],
+    "everything": False,
+    "languages": [("de", "Deutsch"), ("en", "English")],
+    "language": "de",
+    "zones": ["Europe/London"],
+    "timezone": "Europe/London",
+    "open": True,
+    "stamp": "sample",
+    "place": "landing",
+    "consent": "I would like to get this by e-mail.",
+    "proof": "/subscribe/challenge",
+    "script": "/static/pages.js",
+    "problem": "This is no e-mail address.",
+    "again": True,
+}
+_SMALL_FORM = _FORM | {
+    "digests": [_FORM["digests"][0] | {"description": "", "often": [], "more": False}] * 2,
+    "frequencies": [],
+    "topics": [],
+    "languages": [],
+    "zones": [],
+    "open": False,
+    "proof": "",
+    "problem": "",
+    "again": False,
+}
+_MOVE = _ABOUT | {"sent": False, "problem": "", "own": "", "wanted": ""}
 SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
     "landing": (
-        {"digests": [_DIGEST], "feeds": [_FEED], "issues": [_ISSUE]},
-        {"digests": [_DIGEST | {"description": "", "often": []}], "feeds": [_FEED | {"description": ""}], "issues": []},
-        {"digests": [], "feeds": [], "issues": []},
+        {"form": _FORM, "digests": [_DIGEST], "feeds": [_FEED], "issues": [_ISSUE]},
+        {"form": _SMALL_FORM, "digests": [_DIGEST], "feeds": [], "issues": []},
+        {"form": None, "digests": [_DIGEST], "feeds": [_FEED], "issues": [_ISSUE]},
+        {
+            "form": None,
+            "digests": [_DIGEST | {"description": "", "often": []}],
+            "feeds": [_FEED | {"description": ""}],
+            "issues": [],
+        },
+        {"form": None, "digests": [], "feeds": [], "issues": []},
     ),
     "feeds": (
         {"feeds": [_FEED], "issues": [_FEED], "opml": "/feeds.opml"},
@@ -106,7 +166,30 @@ SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
     "unsubscribed": (_ABOUT, _LITTLE, _SEVERAL),
     "restored": (_ABOUT, _LITTLE, _SEVERAL),
     "preferences": (_ABOUT | _CHOICES, _LITTLE | _NO_CHOICES),
-    "error": ({"title": "There is no such page", "text": "It may be mistyped."}, {"title": "Not Found", "text": ""}),
+    "error": (
+        {"title": "There is no such page", "text": "It may be mistyped.", "detail": False},
+        {"title": "This is not possible now", "text": "It has ended.", "detail": True},
+        {"title": "Not Found", "text": "", "detail": False},
+    ),
+    "subscribe": ({"form": _FORM}, {"form": _SMALL_FORM}),
+    "sent": ({},),
+    "move": (_MOVE, _MOVE | {"sent": True}, _MOVE | {"problem": "This is no e-mail address."}),
+    "moved": (
+        {
+            "old": "r***@example.org",
+            "email": "n***@example.net",
+            "done": False,
+            "preferences_url": "/preferences/sample",
+        },
+        {"old": "r***@example.org", "email": "n***@example.net", "done": True, "preferences_url": ""},
+    ),
+    "erase": (_ABOUT | {"problem": ""}, _ABOUT | {"problem": "This is not the address."}),
+    "erased": ({},),
+    "privacy": (
+        {"parts": [("These pages", ["No cookies."])], "contact": "news@courier.example"},
+        {"parts": [], "contact": ""},
+    ),
+    "embed": ({"digests": [{"title": "Morning Courier", "script": "<script></script>", "form": "<form></form>"}]},),
 }
 
 

@@ -11,9 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT: Final = 65_536  # bytes; our largest form has a few hundred
 _HEADERS: Final = {
-    # No scripts, frames, fonts or images of anybody: our pages need their own style sheet and their own forms.
+    # Nothing of anybody else: our pages need their own style sheet, script, QR codes and forms.
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "referrer-policy": "no-referrer",  # addresses hold tokens
     "x-content-type-options": "nosniff",

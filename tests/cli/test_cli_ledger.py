@@ -109,7 +109,7 @@ def test_status_tells_readers_of_what_is_no_longer_offered(publisher: Publisher,
     publisher.write()
     result = syndicate("status")
     assert result.status == 0
-    assert "note: 4 readers of digest morning get nothing: it is no longer offered 'daily'" in result.out
+    assert "note: 4 readers of digest morning get nothing: no longer offered 'daily'" in result.out
     assert syndicate("status", "--json").document["unserved"] == [
         {"digest": "morning", "frequency": "daily", "subscriptions": 4}
     ]

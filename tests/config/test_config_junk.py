@@ -93,9 +93,10 @@ def test_every_key_refuses_a_wrong_type_in_our_words(inspect: Inspect) -> None:
         for model in kind.models:
             tag = f'type = "{get_args(model.model_fields["type"].annotation)[0]}"\n' if kind.name == "source" else ""
             for key in keys_of(model):
-                if key in {"type", "mailboxes", "actions"}:
+                if key in {"type", "mailboxes"}:
                     continue
-                _, problems = inspect(f"{head}\n{tag}{key} = 1979-05-27\n")
+                wrong = "{ x = 1 }" if key == "schedule_from" else "1979-05-27"
+                _, problems = inspect(f"{head}\n{tag}{key} = {wrong}\n")
                 path = {"one": kind.name, "named": f"{kind.name}.x", "list": f"{kind.name}.0"}[kind.form]
                 mine = [problem for problem in problems if problem.key == f"{path}.{key}"]
                 assert len(mine) == 1, (head, key, problems)

@@ -21,7 +21,14 @@ def test_one_can_leave_by_mail_whether_or_not_there_is_a_return_path(
     }
     personal = Personal.of(SETTINGS.model_copy(update=changed))
     values = slot_values(
-        personal, keyring, issue_id=1, subscriber_id=2, subscription_id=3, email="nora@example.org", name="Nora"
+        personal,
+        keyring,
+        issue_id=1,
+        subscriber_id=2,
+        subscription_id=3,
+        email="nora@example.org",
+        name="Nora",
+        sent_at=now,
     )
     scheme, _, rest = unquote(values["unsubscribe_mailto"]).partition(":")
     address, _, subject = rest.partition("?subject=")

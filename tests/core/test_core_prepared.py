@@ -49,17 +49,18 @@ ADDRESSES = st.sampled_from(
 )
 
 
-def blob_of(rendered_edition: RenderedEdition, *, archive: str | None = None) -> bytes:
+def blob_of(
+    rendered_edition: RenderedEdition, *, date: datetime | None = datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
+) -> bytes:
     return build_message(
         rendered_edition,
         MessageHeaders(
             sender=Mailbox("The Harbour Courier", "news@courier.example"),
-            date=datetime(2026, 11, 22, 7, 30, tzinfo=UTC),
+            date=date,
             digest="morning",
             digest_title="Morning Courier",
             domain="courier.example",
             issue="12",
-            archive_url=archive,
         ),
     )
 
@@ -82,10 +83,20 @@ def with_slots_everywhere() -> bytes:
     )
 
 
-BLOBS = [blob_of(rendered()), with_slots_everywhere()]
+BLOBS = [blob_of(rendered()), blob_of(rendered(), date=None), with_slots_everywhere()]
 
 
-@given(st.sampled_from(BLOBS), PERSONAL, KEYS, NUMBER, NUMBER, NUMBER, ADDRESSES, NAMES)
+@given(
+    st.sampled_from(BLOBS),
+    PERSONAL,
+    KEYS,
+    NUMBER,
+    NUMBER,
+    NUMBER,
+    ADDRESSES,
+    NAMES,
+    st.datetimes(timezones=st.timezones()),
+)
 def test_it_makes_what_the_general_way_makes(
     blob: bytes,
     personal: Personal,
@@ -95,6 +106,7 @@ def test_it_makes_what_the_general_way_makes(
     subscription: int,
     email: str,
     name: str,
+    sent_at: datetime,
 ) -> None:
     make = token_maker(keyring)
     template = MessageTemplate(blob)
@@ -108,14 +120,15 @@ def test_it_makes_what_the_general_way_makes(
         subscription_id=subscription,
         email=email,
         name=name,
+        sent_at=sent_at,
     )
     try:
         expected = template.fill(values)
     except (HeaderError, AddressError) as error:
         with pytest.raises(type(error)):
-            prepared.fill(make(issue, subscriber, subscription), email, name)
+            prepared.fill(make(issue, subscriber, subscription), email, name, sent_at)
     else:
-        assert prepared.fill(make(issue, subscriber, subscription), email, name) == expected
+        assert prepared.fill(make(issue, subscriber, subscription), email, name, sent_at) == expected
 
 
 @given(KEYS, NUMBER, NUMBER, NUMBER)

@@ -105,8 +105,8 @@ def test_small_filters() -> None:
 @pytest.mark.parametrize(
     ("language", "count", "said"),
     [
-        ("en", 1, "One story"),
-        ("en", 1200, "1,200 stories"),
+        ("en", 1, "One article"),
+        ("en", 1200, "1,200 articles"),
         ("de", 1200, "1.200 Artikel"),
         ("fr", 0, "0 article"),
         ("ar", 2, "مقالان"),
@@ -118,7 +118,7 @@ def test_small_filters() -> None:
 )
 def test_numbers_choose_their_form(language: str, count: int, said: str) -> None:
     words = shipped_templates().words(language)
-    assert render("{{ words.stories | put(count=count) }}", language, words=words, count=count) == said
+    assert render("{{ words.articles | put(count=count) }}", language, words=words, count=count) == said
 
 
 def test_a_form_that_is_missing_is_the_other_one_and_a_number_is_needed() -> None:

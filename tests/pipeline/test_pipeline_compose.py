@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -462,7 +462,15 @@ def test_nothing_is_rendered_while_others_wait_for_the_write_lock(
     free: list[bool] = []
 
     class Watching(EditionRenderer):
-        def render(self, digest_name: str, edition: PlannedEdition, *, period: str, now: datetime) -> FinishedEdition:
+        def render(
+            self,
+            digest_name: str,
+            edition: PlannedEdition,
+            *,
+            period: str,
+            now: datetime,
+            local_day: date | None = None,
+        ) -> FinishedEdition:
             if not self.has(digest_name, edition, period=period):
                 try:
                     with Database(str(sqlite_database.engine.url), busy_timeout=timedelta(0)).write():
@@ -472,7 +480,7 @@ def test_nothing_is_rendered_while_others_wait_for_the_write_lock(
                 if len(free) <= again:  # just then another article comes
                     world.article(f"meanwhile-{len(free)}")
                     world.poll()
-            return super().render(digest_name, edition, period=period, now=now)
+            return super().render(digest_name, edition, period=period, now=now, local_day=local_day)
 
     again = 2
     renderer = Watching(world.settings, TEMPLATES, keyring)

@@ -47,14 +47,47 @@ from syndicate.store.tables import ArticleRow, DeliveryRow, EditionRow, Subscrib
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
-KEYS = st.sampled_from([f"story-{letter}" for letter in "abcdefgh"])
+KEYS = st.sampled_from([f"story-{letter}" for letter in "abcdefghijklmnop"])
 NAMES = ["port", "sport", "town"]
 LANGUAGES = ["en", "cy", "fr"]
 CHOICE = ("en", "cy")
 ZONES = ["Europe/London", "Asia/Kathmandu", "Pacific/Apia"]
 DIGESTS = ["morning", "evening"]
 FREQUENCIES = ["instant", "daily", "weekly"]
-TOPICS = st.lists(st.sampled_from([*NAMES, EVERYTHING]), min_size=1, max_size=2)
+TOPICS = st.lists(st.sampled_from([EVERYTHING, *NAMES]), min_size=1, max_size=2)
+
+
+SETTINGS = st.fixed_dictionaries(
+    {
+        "min_items": st.sampled_from([1, 1, 2]),
+        "max_items": st.integers(1, 3),
+        "overflow": st.sampled_from(["headlines", "carry", "drop"]),
+        "order": st.sampled_from(["newest", "oldest", "title", "popularity"]),
+        "sections": st.sampled_from([[], ["town", "port"]]),
+        "language_choice": st.sampled_from([[], list(CHOICE)]),
+        "lookback": st.sampled_from(["2d", "7d"]),
+    }
+)
+STORIES = st.fixed_dictionaries(
+    {
+        "key": KEYS,
+        "age": st.sampled_from([0, 1, 0, -1, -2, 3, 12]),
+        "topic": st.sampled_from(NAMES),
+        "language": st.sampled_from(LANGUAGES),
+        "pinned": st.booleans(),
+        "lasts": st.sampled_from([None, None, 1, 5, 10]),
+    }
+)
+READERS = st.fixed_dictionaries(
+    {
+        "digest": st.sampled_from(["morning", *DIGESTS]),
+        "frequency": st.sampled_from(["daily", *FREQUENCIES]),
+        "chosen": TOPICS,
+        "language": st.sampled_from(["", *LANGUAGES]),
+        "zone": st.sampled_from(ZONES),
+    }
+)
+OFTEN = st.sampled_from([True, True, True, False])
 
 
 class Crash(Exception):  # noqa: N818 - it is no error of the program
@@ -132,31 +165,32 @@ class History(RuleBasedStateMachine):
     def now(self) -> datetime:
         return self.world.now
 
-    @initialize()
-    def begin(self) -> None:
-        self.configure({"max_items": 3})
-        self.world.poll()  # the first reading of a source would count as its archive
-
-    @rule(
-        settings=st.fixed_dictionaries(
-            {
-                "min_items": st.integers(1, 2),
-                "max_items": st.integers(1, 3),
-                "overflow": st.sampled_from(["headlines", "carry", "drop"]),
-                "order": st.sampled_from(["newest", "oldest", "title", "popularity"]),
-                "sections": st.sampled_from([[], ["town", "port"]]),
-                "language_choice": st.sampled_from([[], list(CHOICE)]),
-                "lookback": st.sampled_from(["2d", "7d"]),
-            }
-        )
+    @initialize(
+        settings=SETTINGS,
+        readers=st.lists(READERS, min_size=3, max_size=5),
+        stories=st.lists(STORIES, min_size=4, max_size=8),
     )
-    def configure(self, settings: dict[str, Any]) -> None:
+    def begin(self, settings: dict[str, Any], readers: list[dict[str, Any]], stories: list[dict[str, Any]]) -> None:
+        """With readers and articles: there are many rules, and each example uses some of them only."""
         self.digest = settings
         self._reload()
+        self.world.poll()  # the first reading of a source would count as its archive
+        for place, story in enumerate(stories):
+            self._write(**story)
+            if place == len(stories) // 2:
+                self._poll()
+                for reader in readers:
+                    self._sign_up(**reader)
+        self._poll()
 
-    @rule(gone=st.sampled_from([*DIGESTS, None, None]), offered=st.sampled_from([FREQUENCIES, ["daily"], ["weekly"]]))
-    def take_out_of_the_configuration(self, gone: str | None, offered: list[str]) -> None:
-        """A digest, or frequencies, are no longer configured, or are again."""
+    @rule(
+        settings=st.none() | SETTINGS,
+        gone=st.sampled_from([*DIGESTS, None, None]),
+        offered=st.sampled_from([FREQUENCIES, FREQUENCIES, ["daily"]]),
+    )
+    def configure(self, settings: dict[str, Any] | None, gone: str | None, offered: list[str]) -> None:
+        """Other settings; and a digest, or frequencies, are no longer configured, or are again."""
+        self.digest = settings or self.digest
         self.configured = set(DIGESTS) - {gone}
         self.offered = set(offered)
         self._reload()
@@ -168,16 +202,15 @@ class History(RuleBasedStateMachine):
 
     # --- the paper
 
-    @rule(
-        key=KEYS,
-        age=st.integers(-2, 12),
-        topic=st.sampled_from(NAMES),
-        language=st.sampled_from(LANGUAGES),
-        pinned=st.booleans(),
-        lasts=st.none() | st.none() | st.integers(1, 10),
-    )
-    def write(self, key: str, age: int, topic: str, language: str, pinned: bool, lasts: int | None) -> None:
-        """A new article, perhaps back-dated or for later; another text and place if it was written before."""
+    @rule(stories=st.lists(STORIES, min_size=1, max_size=4), polled=OFTEN, dies=st.booleans())
+    def write(self, stories: list[dict[str, Any]], polled: bool, dies: bool) -> None:
+        """New articles, perhaps back-dated or for later; another text and place for those written before."""
+        for story in stories:
+            self._write(**story)
+        if polled:
+            self._poll(dies=dies)
+
+    def _write(self, key: str, age: int, topic: str, language: str, pinned: bool, lasts: int | None) -> None:
         old = self.told.get(key)
         if old is None:
             expires = None if lasts is None else self.now + lasts * DAY
@@ -187,11 +220,13 @@ class History(RuleBasedStateMachine):
             self._tell(key, Told(old.at, old.topic, old.language, pinned, old.expires, old.withdrawn, old.edits + 1))
 
     @precondition(lambda self: self.told)
-    @rule(data=st.data())
-    def withdraw_or_put_back(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), polled=OFTEN)
+    def withdraw_or_put_back(self, data: st.DataObject, polled: bool) -> None:
         key = data.draw(st.sampled_from(sorted(self.told)))
         old = self.told[key]
         self._tell(key, Told(old.at, old.topic, old.language, old.pinned, old.expires, not old.withdrawn, old.edits))
+        if polled:
+            self._poll()
 
     def _tell(self, key: str, told: Told) -> None:
         self.told[key] = told
@@ -203,8 +238,7 @@ class History(RuleBasedStateMachine):
             fields["withdrawn"] = True
         self.world.article(key, title=f"{key}, {told.edits}", age=self.now - told.at, **fields)
 
-    @rule(dies=st.booleans())
-    def poll(self, dies: bool) -> None:
+    def _poll(self, *, dies: bool = False) -> None:
         """The page is one transaction; ``dies`` after it, before the poll is over."""
         world = self.world
         with suppress(Crash):
@@ -242,17 +276,22 @@ class History(RuleBasedStateMachine):
 
     # --- its readers
 
-    @precondition(lambda self: self.configured and len(self.readers) < 6)
-    @rule(data=st.data(), chosen=TOPICS, language=st.sampled_from(["", *LANGUAGES]), zone=st.sampled_from(ZONES))
-    def sign_up(self, data: st.DataObject, chosen: list[str], language: str, zone: str) -> None:
+    @precondition(lambda self: len(self.readers) < 7)
+    @rule(reader=READERS)
+    def sign_up(self, reader: dict[str, Any]) -> None:
+        self._sign_up(**reader)
+
+    def _sign_up(self, digest: str, frequency: str, chosen: list[str], language: str, zone: str) -> None:
+        if digest not in self.configured or frequency not in self.offered:
+            return
         reader = Reader(
             email=f"reader{len(self.readers)}@example.org",
-            digest=data.draw(st.sampled_from(sorted(self.configured))),
-            frequency=data.draw(st.sampled_from(sorted(self.offered))),
+            digest=digest,
+            frequency=frequency,
             chosen=folded(chosen),
             language=language,
         )
-        self._subscribe(reader, topics=tuple(chosen), language=language, timezone=zone, frequency=reader.frequency)
+        self._subscribe(reader, topics=tuple(chosen), language=language, timezone=zone, frequency=frequency)
         numbered = {key: stored.told.topic for key, stored in self.stored.items() if stored.numbered}
         reader.pool = {key: self._counts_for(reader, topic) for key, topic in numbered.items()}
         reader.before = set(numbered)
@@ -318,12 +357,27 @@ class History(RuleBasedStateMachine):
 
     # --- issues
 
-    @precondition(lambda self: self.configured)
-    @rule(data=st.data(), dies=st.sampled_from([False, False, True]), twice=st.booleans())
-    def compose(self, data: st.DataObject, dies: bool, twice: bool) -> None:
-        """For the readers of a digest and frequency; ``dies`` before its transaction is committed."""
-        digest = data.draw(st.sampled_from(sorted(self.configured)))
-        frequency = data.draw(st.sampled_from(sorted(self.offered)))
+    @precondition(lambda self: self.readers)
+    @rule(
+        news=st.lists(STORIES, max_size=3),
+        hours=st.integers(0, 60),
+        frequencies=st.lists(st.sampled_from(FREQUENCIES), min_size=1, unique=True),
+        dies=st.sampled_from([False, False, False, True]),
+        twice=st.booleans(),
+    )
+    def compose(self, news: list[dict[str, Any]], hours: int, frequencies: list[str], dies: bool, twice: bool) -> None:
+        """Some news, and then issues of all digests for some frequencies; ``dies`` before each is committed."""
+        for story in news:
+            self._write(**story)
+        if news:
+            self._poll()
+        self.world.now += timedelta(hours=hours)
+        for digest in sorted(self.configured):
+            for frequency in sorted(set(frequencies) & self.offered):
+                if any((each.digest, each.frequency) == (digest, frequency) for each in self.readers):
+                    self._compose(digest, frequency, dies=dies, twice=twice)
+
+    def _compose(self, digest: str, frequency: str, *, dies: bool, twice: bool) -> None:
         self.issues += 1
         world = self.world
         for _ in range(2 if twice else 1):
@@ -434,7 +488,7 @@ def test_any_history_on_sqlite(sqlite_template: Path, keyring: Keyring) -> None:
 
     run_state_machine_as_test(
         machine(make, keyring),
-        settings=hypothesis_settings(max_examples=examples(12), stateful_step_count=30, deadline=None),
+        settings=hypothesis_settings(max_examples=examples(40), stateful_step_count=40, deadline=None),
     )
 
 
@@ -447,5 +501,5 @@ def test_any_history_on_postgresql(postgres_copies: Copies, keyring: Keyring, re
 
     run_state_machine_as_test(
         machine(make, keyring),
-        settings=hypothesis_settings(max_examples=examples(3), stateful_step_count=20, deadline=None),
+        settings=hypothesis_settings(max_examples=examples(8), stateful_step_count=30, deadline=None),
     )

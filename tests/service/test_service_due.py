@@ -220,9 +220,11 @@ def test_readers_who_get_nothing_are_told_without_an_alarm(paper: Publisher) -> 
     paper.write()
     desk.restart()
     status = read_status(desk.services)
-    assert [str(each) for each in status.unserved] == [
-        "2 readers of digest morning get nothing: it is no longer offered 'weekly'"
-    ]
+    (told,) = status.unserved
+    assert str(told) == (
+        "2 readers of digest morning get nothing: no longer offered 'weekly'; "
+        "they keep their place and get what is new since, once it is again"
+    )
     assert status.alarms == []
 
 

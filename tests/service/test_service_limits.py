@@ -193,7 +193,7 @@ def test_a_command_waits_for_turns_and_leaves_what_is_far_away(tmp_path: Path, s
     result = passes.send(services, "morning", wait=True, stop=threading.Event(), tell=told.append)
     assert (result.issue.state, result.stopped_by) == (IssueState.RUNNING, None)
     assert result.issue.counts.queued >= 9
-    assert told[-1].startswith("limits hold deliveries back until ")
+    assert told[-1].startswith("the next deliveries have their turn at ")
     services.close()
 
 

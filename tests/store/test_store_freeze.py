@@ -13,8 +13,9 @@ from sqlmodel import Session, col
 
 from syndicate.core.selection import Standing
 from syndicate.store import freeze, subscribers
+from syndicate.store.cohorts import Cohort, cohorts, pass_over
 from syndicate.store.engine import Database
-from syndicate.store.freeze import Cohort, FrozenEdition, candidates, cohorts, pass_over
+from syndicate.store.freeze import FrozenEdition, candidates
 from syndicate.store.tables import CohortRow, DeliveryRow, EditionRow, SubscriberRow, SubscriptionRow
 
 

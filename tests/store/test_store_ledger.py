@@ -21,6 +21,7 @@ from syndicate.core.outcomes import BounceClass
 from syndicate.errors import TransitionError
 from syndicate.model import DeliveryState, Frequency, IssueState, Outcome, OutcomeKind, SubscriptionState
 from syndicate.store import attempts, deliveries, doubts, freeze, retries, subscribers, suppressions
+from syndicate.store.cohorts import cohorts
 from syndicate.store.deliveries import Result, Task
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder
@@ -93,7 +94,7 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def frozen(self) -> None:
         with self.database.write() as session:
-            groups = freeze.cohorts(session, "morning", None)
+            groups = cohorts(session, "morning", None)
             if not groups:
                 return
             self.issues += 1

@@ -39,7 +39,10 @@ def test_readers_of_what_is_no_longer_configured_are_counted(world: World) -> No
         assert unserved(session, {"morning": Digest(schedule="0 7 * * *")}) == []
         (gone,) = unserved(session, {"evening": daily})
     assert (gone.digest, gone.frequency, gone.subscriptions) == ("morning", None, 4)
-    assert str(gone) == "4 readers of digest morning get nothing: the digest is no longer configured"
+    assert str(gone) == (
+        "4 readers of digest morning get nothing: the digest is no longer configured; "
+        "they keep their place and get what is new since, once it is again"
+    )
 
 
 def test_a_failure_keeps_its_first_time_until_it_is_cleared(database: Database, now: datetime) -> None:

@@ -16,6 +16,7 @@ from syndicate.cli.drafts import register as register_drafts
 
 if TYPE_CHECKING:
     from syndicate.model import Issue
+    from syndicate.pipeline.compose.editing.looking import Contents
     from syndicate.store.engine import Database
 
 IssueId = Annotated[int, typer.Argument(metavar="ID", help="The issue's number, as `issues list` shows it.")]
@@ -97,6 +98,7 @@ def show(
     from syndicate.service.stopping import stop_on_signal
     from syndicate.store.issues import get_issue, issue_reasons
     from syndicate.store.joining import joined_issues
+    from syndicate.store.waves import waves_to_come
 
     call = invocation(ctx, as_json)
     with call.services() as services:
@@ -108,10 +110,12 @@ def show(
             reasons = issue_reasons(session, issue_id)
             pace = pace_now(session, issue, services.clock())
             made = contents(session, issue_id)
+            waves = waves_to_come(session, issue_id, services.clock())
             joined = joined_issues(session, issue_id)
     document = issue_document(issue) | {
         "rate": pace and pace_document(pace),
         "reasons": [asdict(reason) for reason in reasons],
+        "waves": [asdict(wave) for wave in waves],
         "joined": [{"issue": number, "digest": digest, "mails": mails} for number, digest, mails in joined],
         "edits": made.edits.document(),
         "articles": [asdict(article) for article in made.articles],
@@ -127,12 +131,24 @@ def show(
         call.output.text(f"{mails} in one mail with issue {number} ({digest})")
     if pace is not None:
         call.output.text(pace_line(pace))
+    if waves:
+        call.output.table(
+            ("next waves (local delivery time)", "recipients"), [(wave.due_at, wave.recipients) for wave in waves]
+        )
     if reasons:
         call.output.text()
         call.output.table(
             ("deliveries", "state", "why"),
             [(r.count, state_word(r.state), reason_line(r.reason, r.code, r.reply)) for r in reasons],
         )
+    _show_contents(call, made)
+    if issue.state.value == "draft":
+        call.output.text(draft_line(issue))
+    if not issue.balanced:
+        raise typer.Exit(1)
+
+
+def _show_contents(call: Invocation, made: Contents) -> None:
     if made.articles:
         call.output.table(
             ("recipients", "article", "address", ""),
@@ -150,10 +166,6 @@ def show(
         call.output.text(edits_line(made.edits))
     for event in made.events:
         call.output.text(event_line(event))
-    if issue.state.value == "draft":
-        call.output.text(draft_line(issue))
-    if not issue.balanced:
-        raise typer.Exit(1)
 
 
 def pause(ctx: typer.Context, issue_id: IssueId, as_json: JsonOption = False) -> None:

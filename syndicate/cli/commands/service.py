@@ -161,6 +161,10 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         [(name, *counts.values()) for name, counts in found.subscriptions.items()],
     )
     say.table(("next run", "due"), list(found.next_runs.items()))
+    say.table(
+        ("readers on", "feed", "counted", "announced"),
+        [(f.day, f.feed, f.readers, f.announced) for f in found.feed_readers],
+    )
     _tell_hubs(call, found)
     for issue in (*found.running, *found.last_skipped):
         say.text(draft_line(issue) if issue.state.value == "draft" else issue_line(issue))

@@ -29,6 +29,7 @@ from syndicate.core.render.templates import TemplateSet
 from syndicate.core.render.text_part import finish_text
 
 PAGE, TEXT = "mails/confirm.html", "mails/confirm.txt"
+KINDS = ("confirm", "move")  # of a subscription, of a new address
 SUBJECT = "[mails/confirm] subject"
 
 
@@ -47,6 +48,7 @@ class Confirmation:
     date: datetime
     message_id: str
     reply_to: Mailbox | None = None
+    kind: str = "confirm"
 
 
 def build_confirmation(templates: TemplateSet, mail: Confirmation, nonce: str) -> bytes:
@@ -56,7 +58,7 @@ def build_confirmation(templates: TemplateSet, mail: Confirmation, nonce: str) -
         confirmation_context(templates, mail),
         language=mail.language,
         zone=ZoneInfo(mail.zone),
-        extra={SUBJECT: "{{ words.confirm_subject | put(digest=digest.title) }}"},
+        extra={SUBJECT: "{{ words[kind ~ '_subject'] | put(digest=digest.title) }}"},
     )
     fields = [
         field("From", mailbox_tokens(mail.sender.name, mail.sender.address)),
@@ -85,5 +87,6 @@ def confirmation_context(templates: TemplateSet, mail: Confirmation) -> dict[str
         "dir": direction(mail.language),
         "words": templates.words(mail.language, mail.site.language),
         "confirm_url": mail.confirm_url,
+        "kind": mail.kind,
         "valid_until": mail.valid_until,
     }

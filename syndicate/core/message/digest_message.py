@@ -28,12 +28,13 @@ from syndicate.core.render.slots import marker, marker_pattern
 class MessageHeaders:
     """What the headers of an edition need beside its texts.
 
-    ``date`` is aware and fixed per edition; ``domain`` is that of List-Id; ``issue`` is the issue's id for Feedback-ID.
+    ``date`` is aware and fixed per edition, or None when each delivery has its own (the slot ``date``); ``domain`` is
+    that of List-Id; ``issue`` is the issue's id for Feedback-ID.
     ``unsubscribe`` False leaves out List-Unsubscribe and its Post (``[privacy] unsubscribe_header``).
     """
 
     sender: Mailbox
-    date: datetime
+    date: datetime | None
     digest: str
     digest_title: str
     domain: str
@@ -56,7 +57,7 @@ def build_message(rendered: RenderedEdition, headers: MessageHeaders) -> bytes:
         field("From", mailbox_tokens(headers.sender.name, headers.sender.address)),
         f"To: {slot('recipient.name')} <{slot('recipient.email')}>{CRLF}",
         f"Subject: {subject}{CRLF}" if pattern.search(subject) else unstructured("Subject", subject),
-        field("Date", [date_value(headers.date)]),
+        f"Date: {slot('date')}{CRLF}" if headers.date is None else field("Date", [date_value(headers.date)]),
         f"Message-ID: <{slot('message_id')}>{CRLF}",
     ]
     if headers.reply_to:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 
 from syndicate.core.addresses import LOCAL_LIMIT
@@ -15,6 +16,8 @@ from syndicate.core.message.quoted_printable import SOFT_BREAK
 from syndicate.core.message.template import OF_READER, MessageTemplate, ReaderPiece, Values, to_field
 from syndicate.core.personal import Personal, values_with
 
+_NAMES = frozenset({"recipient.name", "recipient.email"})
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _BREAK = SOFT_BREAK.encode()
 # The usual kinds of name and address, which need no quoting, encoding or folding in To.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+)*")
@@ -44,14 +47,17 @@ class PreparedMessage:
         Raises AddressError and HeaderError for settings that fit into no message.
         """
         self._personal = personal
-        self._mixed = False  # a piece needs both what the reader is called and what was signed: a subject may
+        # Whether a piece needs more than what the reader is called: the Date; a link in the subject.
+        self._whole = False
         self._web_url = web_url
-        values = values_with(personal, specimen, web_url=web_url, email="reader@courier.example", name="")
+        values = values_with(
+            personal, specimen, web_url=web_url, email="reader@courier.example", name="", sent_at=_ANY_TIME
+        )
         parts: list[_Part] = []
         for piece in template.pieces:
             if isinstance(piece, bytes) or piece.slots & OF_READER:
                 parts.append(piece)
-                self._mixed |= isinstance(piece, ReaderPiece) and not piece.slots <= OF_READER
+                self._whole |= isinstance(piece, ReaderPiece) and not piece.slots <= _NAMES
             else:
                 parts += _cut(piece.fill(values), specimen)
         self._parts: list[bytes] = []
@@ -71,8 +77,11 @@ class PreparedMessage:
             else:
                 self._slices.append((place, part))
 
-    def fill(self, tokens: DeliveryTokens, email: str, name: str) -> bytes:
-        """One reader's message. Raises HeaderError or AddressError when name or address cannot stand in its header."""
+    def fill(self, tokens: DeliveryTokens, email: str, name: str, sent_at: datetime) -> bytes:
+        """One reader's message; ``sent_at`` is its first attempt.
+
+        Raises HeaderError or AddressError when name or address cannot stand in its header.
+        """
         parts = self._parts.copy()
         for place, token in self._tokens:
             parts[place] = tokens[token]
@@ -80,8 +89,10 @@ class PreparedMessage:
             parts[place] = tokens[token][start:end]
         if self._pieces:
             values = {"recipient.name": name, "recipient.email": email}
-            if self._mixed:
-                values = values_with(self._personal, tokens, web_url=self._web_url, email=email, name=name)
+            if self._whole:
+                values = values_with(
+                    self._personal, tokens, web_url=self._web_url, email=email, name=name, sent_at=sent_at
+                )
             for place, piece in self._pieces:
                 parts[place] = _to(values) if piece.make is to_field else piece.fill(values)
         return b"".join(parts)

@@ -16,8 +16,8 @@ from syndicate.core.render.slots import check_nonce, fill_markers, marker_patter
 from syndicate.errors import StoreError
 
 Values: TypeAlias = Mapping[str, str]
-#: The slots that are the reader's own words; all others are made of tokens.
-OF_READER = frozenset({"recipient.name", "recipient.email"})
+#: The slots that are the reader's own words, or the delivery's time; all others are made of tokens.
+OF_READER = frozenset({"recipient.name", "recipient.email", "date"})
 _BOUNDARY = re.compile(rb'boundary="=_([a-z0-9]+)"')
 _SPECIAL = re.compile("[&<>\"']")
 _HTML_PART = "\r\nContent-Type: text/html;"
@@ -72,6 +72,8 @@ class MessageTemplate:
             return ReaderPiece(
                 lambda values: field(name, [message_id_token(values["message_id"])]), frozenset({"message_id"})
             )
+        if name == "Date":
+            return ReaderPiece(lambda values: field(name, [values["date"]]), frozenset({"date"}))
         if name == "List-Unsubscribe":
             return ReaderPiece(_list_unsubscribe, frozenset({"unsubscribe_url", "unsubscribe_mailto"}))
         return ReaderPiece(

@@ -26,7 +26,8 @@ from syndicate.core.render.edition import (
 from syndicate.core.render.inline import inline_styles
 from syndicate.core.render.samples import SAMPLE_ARTICLES, SAMPLE_TIME
 from syndicate.core.render.templates import TemplateSet
-from syndicate.core.render.words import is_words, read_catalogues
+from syndicate.core.render.words import FOLDER as WORDS_FOLDER
+from syndicate.core.render.words import PAGE_FOLDER, is_words, read_catalogues
 from syndicate.errors import Problem, TemplateError
 
 _T = TypeVar("_T")
@@ -91,12 +92,16 @@ class Findings:
 
 
 def _has_no_broken_words(name: str, text: str, found: Findings) -> bool:
-    return not is_words(name) or found.attempt(lambda: read_catalogues({name: text})) is not None
+    return not is_words(name) or found.attempt(lambda: _read_words(name, text)) is not None
+
+
+def _read_words(name: str, text: str) -> object:
+    return read_catalogues({name: text}, PAGE_FOLDER if name.startswith(PAGE_FOLDER) else WORDS_FOLDER)
 
 
 def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: Findings) -> None:
     digest = settings.digest[name]
-    zone = digest.timezone or settings.site.timezone
+    zone = settings.digest_zone(name).key
     edition = EditionInput(
         site=settings.site,
         digest_name=name,

@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from syndicate.errors import UsageError
 
-# The letter of each slot in its marker. Templates know neither those of headers, ``unsubscribe_mailto`` and
-# ``message_id``, nor those of the parts of a joint mail by these names.
+# The letter of each slot in its marker. Templates know neither those of headers, ``unsubscribe_mailto``, ``message_id``
+# and ``date``, nor those of the parts of a joint mail by these names.
 CODES: Mapping[str, str] = {
     "recipient.name": "n",
     "recipient.email": "e",
@@ -26,6 +26,7 @@ CODES: Mapping[str, str] = {
     "web_url": "w",
     "unsubscribe_mailto": "m",
     "message_id": "i",
+    "date": "d",
     "part.unsubscribe_url": "l",
     "part.preferences_url": "c",
     "part.web_url": "v",

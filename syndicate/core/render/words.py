@@ -10,6 +10,7 @@ from syndicate.core.render.languages import direction, fallback_chain
 from syndicate.errors import TemplateError
 
 FOLDER = "words/"
+PAGE_FOLDER = "pages/words/"
 _BENEATH = "beneath/"
 # A text, or one for each plural category of the language (CLDR), of which "other" is always there.
 Word: TypeAlias = str | Mapping[str, str]
@@ -19,16 +20,18 @@ PLURALS = ("zero", "one", "two", "few", "many", "other")
 
 def beneath(name: str) -> str | None:
     """The name under which words are kept that a publisher's own file of the same name covers; None for templates."""
-    return f"{_BENEATH}{name}" if name.startswith(FOLDER) else None
+    return f"{_BENEATH}{name}" if name.startswith((FOLDER, PAGE_FOLDER)) else None
 
 
-def read_catalogues(texts: Mapping[str, str]) -> dict[str, dict[str, Word]]:
+def read_catalogues(texts: Mapping[str, str], where: str = FOLDER) -> dict[str, dict[str, Word]]:
     """The word tables among the texts (``words/de.toml``), by lower-case language tag. Raises TemplateError.
+
+    ``where``: ``PAGE_FOLDER`` for the words of the pages.
 
     What a table lacks comes from the one beneath it, of the same language.
     """
     found: dict[str, dict[str, Word]] = {}
-    for folder in (f"{_BENEATH}{FOLDER}", FOLDER):
+    for folder in (f"{_BENEATH}{where}", where):
         for name, text in texts.items():
             if name.startswith(folder) and name.endswith(".toml"):
                 tag = name.removeprefix(folder).removesuffix(".toml").lower()
@@ -51,7 +54,7 @@ def words_for(catalogues: Catalogues, language: str | None, site_language: str |
 
 def is_words(name: str) -> bool:
     """Whether a text of that name is a table of words."""
-    return name.startswith(FOLDER) and name.endswith(".toml")
+    return name.startswith((FOLDER, PAGE_FOLDER)) and name.endswith(".toml")
 
 
 def _table(name: str, text: str) -> dict[str, Word]:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from syndicate.core.preflight import Finding, refuse, repeated_subject
+from syndicate.core.waves import LocalTime
 from syndicate.errors import LedgerError, StoreConflictError
 from syndicate.model import Issue, IssueState
 from syndicate.pipeline.compose.editions import EditionRenderer, FinishedEdition
 from syndicate.pipeline.compose.joining import Frozen, UnrenderedError, join_frozen
 from syndicate.pipeline.compose.planning import Plan, PlannedEdition, plan_issue
 from syndicate.store.articles import number_due
+from syndicate.store.cohorts import pass_over
 from syndicate.store.corrections import owe_corrections
 from syndicate.store.engine import Database
-from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers, pass_over
+from syndicate.store.freeze import FrozenEdition, Hold, freeze, hold_readers
 from syndicate.store.issues import find_period, get_issue, last_subject, skip
+from syndicate.store.pauses import end_pauses, pass_over_paused
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class Wanted:
     with_it: Callable[[Session], None] = lambda _session: None
     keep_empty: bool = True
     seq: int | None = None
+    local: LocalTime | None = None
 
 
 def compose(
@@ -53,13 +57,15 @@ def compose(
     now: datetime,
     with_it: Callable[[Session], None] = lambda _session: None,
     keep_empty: bool = True,
+    local: LocalTime | None = None,
 ) -> Issue | None:
     """Compose the issue of a period for the confirmed subscriptions of these frequencies (None = all).
 
     A period that was composed before gives that issue. Nothing new gives an issue in state ``skipped`` with its
     reason, or None and no row unless ``keep_empty``. Editions are rendered before the write lock is taken; inside,
     selection is made again, and if that gives an edition not yet rendered, the lock is left for it. ``with_it`` runs
-    in the same transaction (the clock moves its schedule there), also when the issue is skipped. Raises TemplateError
+    in the same transaction (the clock moves its schedule there), also when the issue is skipped. With ``local`` it
+    comes to each reader at their own local time, in waves. Raises TemplateError
     and PreflightError, and nothing is written; LedgerError when the ledger would not balance.
     """
     wanted = Wanted(
@@ -68,6 +74,7 @@ def compose(
         frequencies=None if frequencies is None else tuple(frequencies),
         with_it=with_it,
         keep_empty=keep_empty,
+        local=local,
     )
     return compose_together(database, renderer, [wanted], now=now)[0]
 
@@ -77,10 +84,13 @@ def compose_together(
 ) -> list[Issue | None]:
     """Compose several runs in one transaction: all of them, or none. What one reader has of several goes in one mail.
 
-    Each run gives what ``compose`` gives, in their order, which is that of the parts of a mail. Raises as ``compose``.
+    Each run gives what ``compose`` gives, in their order, which is that of the parts of a mail; all of them must be due
+    at the same local time, if at any. Raises as ``compose``.
     """
     runs = [_Run(renderer, each, now) for each in wanted]
     database.repeat(lambda session: number_due(session, now))
+    for name in {each.digest for each in wanted}:
+        database.repeat(lambda session, name=name: end_pauses(session, name, now))  # type: ignore[misc]
     for run in runs:
         run.prepare(database)
     named = ", ".join(f"{each.digest} {each.period}" for each in wanted)
@@ -126,6 +136,10 @@ class _Run:
     wanted: Wanted
     now: datetime
     frozen: Frozen | None = None
+
+    @property
+    def local_day(self) -> date | None:
+        return None if self.wanted.local is None else self.wanted.local.day
 
     @property
     def digest(self) -> str:
@@ -176,12 +190,14 @@ class _Run:
         digest = self.renderer.settings.named_digest(self.digest)
         apart = bool(digest.language_choice)
         pass_over(session, self.digest, self.frequencies, plan.passed_over, plan.max_seq, by_language=apart)
+        pass_over_paused(session, self.digest, self.frequencies, plan.max_seq)
         if plan.editions:
             issue_id = self._freeze(session, plan)
             self.frozen = Frozen(
                 digest=self.digest,
                 period=self.period,
                 issue_id=issue_id,
+                local_day=self.local_day,
                 editions={edition.key: edition for edition in plan.editions},
             )
             return get_issue(session, issue_id)
@@ -214,6 +230,7 @@ class _Run:
             now=self.now,
             hold=self._hold(),
             made_with=self.renderer.made_with,
+            local=self.wanted.local,
         )
 
     def _hold(self) -> Hold | None:
@@ -234,7 +251,9 @@ class _Run:
             log.warning("digest %s %s: %s: %s", self.digest, self.period, finding.severity, finding)
 
     def _finished(self, edition: PlannedEdition) -> FinishedEdition:
-        finished = self.renderer.render(self.digest, edition, period=self.period, now=self.now)
+        finished = self.renderer.render(
+            self.digest, edition, period=self.period, now=self.now, local_day=self.local_day
+        )
         if self.renderer.settings.named_digest(self.digest).approval == "none":
             refuse(finished.findings, self.digest)  # a draft may have errors: its approval is refused
         return finished

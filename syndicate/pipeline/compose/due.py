@@ -16,24 +16,25 @@ from syndicate.config import Settings
 from syndicate.config.durations import format_duration
 from syndicate.config.sections import Digest
 from syndicate.core.joining import may_join
-from syndicate.core.periods import SCHEDULE, instant_key, period_key, rhythms, runs_until
+from syndicate.core.periods import instant_key, rhythms
+from syndicate.core.waves import clock_reading, not_before, opens_at
 from syndicate.errors import StoreError, SyndicateError
 from syndicate.model import Frequency, Issue
 from syndicate.pipeline.compose.composing import Wanted, compose_together
 from syndicate.pipeline.compose.editions import EditionRenderer
-from syndicate.pipeline.compose.timetable import following_run, schedule_name, set_schedules
+from syndicate.pipeline.compose.runs import MISSED_AFTER, Run, frequencies_of, read_run, sources_down
+from syndicate.pipeline.compose.timetable import schedule_name, set_schedules
 from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
 from syndicate.store.facts import clear_failures, failures, note_failure
 from syndicate.store.issues import period_exists, skip
 from syndicate.store.schedules import Schedule, advance
+from syndicate.store.waves import zones_of
 
 log = logging.getLogger(__name__)
 
-# A run later than this was missed: the service was down, or could not compose. Its being late is told to the operator.
-MISSED_AFTER = timedelta(hours=1)
-# After a year without service nobody needs a row for each of the days.
-MOST_MISSED = 32
+# So long it may take until the first reader of a zone further east has their wave in time.
+ZONES_KNOWN_FOR = timedelta(minutes=5)
 # After a failure to compose: so long is a digest left alone, longer each time.
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=5)
@@ -43,11 +44,14 @@ LONGEST_PAUSE = timedelta(minutes=5)
 class Memory:
     """What a clock that asks every second remembers between its questions, per digest.
 
+    ``zones``: those of a rhythm's readers, and when they were looked up. ``waiting``: the run that waits for a source.
     ``considered``: the sequence number up to which instant issues were looked for. ``pauses``: until when a digest that
     could not be composed is left alone, and how long the next pause is.
     """
 
     considered: dict[str, int] = field(default_factory=dict)
+    zones: dict[str, tuple[datetime, tuple[str, ...]]] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
     pauses: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict)
 
     def rests(self, digest: str, now: datetime) -> bool:
@@ -148,21 +152,23 @@ class _Desk:
         names = [name for name in may_join(self.settings.digest) if not self.memory.rests(name, self.now)]
         if len(names) < 2:  # noqa: PLR2004 - there is nothing to join with
             return []
+        issues: list[Issue] = []
         try:
             wanted = [each for name in names for each in self._due(name, self.settings.digest[name], found)]
-            if len({each.digest for each in wanted}) < 2:  # noqa: PLR2004
-                return []
-            issues = self._compose(wanted)
+            # What comes to readers at different times is not one mail.
+            for local in dict.fromkeys(each.local for each in wanted):
+                together = [each for each in wanted if each.local == local]
+                if len({each.digest for each in together}) > 1:
+                    issues += self._compose(together)
+                    self.done.update((each.digest, each.period) for each in together)
         except Exception as error:  # noqa: BLE001 - what it is shows when each is composed alone
             log.warning("digests %s are not joined this time: %s", ", ".join(names), error)
-            return []
-        self.done.update((each.digest, each.period) for each in wanted)
         return issues
 
     def _due(self, name: str, digest: Digest, found: dict[str, Schedule]) -> Iterator[Wanted]:
         for rhythm in rhythms(digest):
             schedule = found.get(schedule_name(name, rhythm))
-            if schedule is not None and schedule.due_at <= self.now:
+            if schedule is not None:
                 run = self._run(name, digest, rhythm, schedule)
                 if run is not None:
                     yield run
@@ -179,33 +185,73 @@ class _Desk:
         return [issue for each in issues for issue in _told(each)]
 
     def _run(self, name: str, digest: Digest, rhythm: str, schedule: Schedule) -> Wanted | None:
-        now, zone = self.now, self.settings.digest_zone(name)
-        runs = runs_until(digest, rhythm, first=schedule.due_at, until=now, zone=zone, limit=MOST_MISSED)
-        last, period = runs[-1], period_key(rhythm, runs[-1], zone)
-        if (name, period) in self.done:
+        run = read_run(self.settings, name, rhythm, schedule.due_at, self.now, self._opens(name, digest, rhythm))
+        if run is None or (name, run.key) in self.done or self._waits_for_source(name, digest, run):
             return None
-        late = now - last
-        following = following_run(self.settings, name, rhythm, now)
 
         def with_it(session: Session) -> None:
-            for missed in runs[:-1]:
-                key = period_key(rhythm, missed, zone)
-                if key != period:  # the repeated hour of a daylight change
-                    skip(session, digest=name, period=key, reason=f"missed; its articles go with {period}", now=now)
-            advance(session, schedule.name, seen=schedule.due_at, due_at=following or _far(now), now=now)
+            for key, reason in run.skipped.items():
+                skip(session, digest=name, period=key, reason=reason, now=self.now)
+            advance(session, schedule.name, seen=schedule.due_at, due_at=run.following or _far(self.now), now=self.now)
 
-        if late > MISSED_AFTER and not digest.catch_up:
-            reason = f"missed by {format_duration(late)}: the service was down or could not compose it; catch_up is off"
+        if run.period is None:
             with self.database.write() as session:
                 with_it(session)
-                skip(session, digest=name, period=period, reason=reason, now=now)
-            log.warning("digest %s %s: %s", name, period, reason)
-            self.done.add((name, period))
+            for key, reason in run.skipped.items():
+                log.info("digest %s %s: skipped, %s", name, key, reason)
+            self.done.add((name, run.key))
             return None
-        if late > MISSED_AFTER:
-            log.warning("digest %s %s was missed and is caught up %s late", name, period, format_duration(late))
-        frequencies = None if rhythm == SCHEDULE else (rhythm,)
-        return Wanted(digest=name, period=period, frequencies=frequencies, with_it=with_it)
+        if run.late > MISSED_AFTER:
+            late = format_duration(run.late)
+            log.warning("digest %s %s was missed and is caught up %s late", name, run.period, late)
+        frequencies = frequencies_of(rhythm)
+        return Wanted(
+            digest=name,
+            period=run.period,
+            frequencies=None if frequencies is None else tuple(frequencies),
+            with_it=with_it,
+            local=run.local,
+        )
+
+    def _opens(self, name: str, digest: Digest, rhythm: str) -> Callable[[datetime], datetime]:
+        """When the run that is due at a time is to be composed: with its first wave."""
+        zone = self.settings.digest_zone(name)
+        if not digest.local:
+            return lambda due: due
+
+        def opens(due: datetime) -> datetime:
+            reading = clock_reading(digest, due, zone)
+            earliest = not_before(reading)
+            # The readers' zones are looked up only when one of them could have its wave.
+            return earliest if earliest > self.now else opens_at(reading, self._zones(name, rhythm), zone)
+
+        return opens
+
+    def _zones(self, name: str, rhythm: str) -> Sequence[str]:
+        known = self.memory.zones.get(schedule_name(name, rhythm))
+        if known is None or not timedelta(0) <= self.now - known[0] < ZONES_KNOWN_FOR:
+            with self.database.read() as session:
+                known = self.now, tuple(zones_of(session, name, frequencies_of(rhythm)))
+            self.memory.zones[schedule_name(name, rhythm)] = known
+        return known[1]
+
+    def _waits_for_source(self, name: str, digest: Digest, run: Run) -> bool:
+        """Whether a run waits for a source that is down. What it then goes without is told."""
+        down = self.sources_down(digest) if run.period is not None and digest.grace else []
+        if down and run.late < digest.grace:
+            if self.memory.waiting.get(name) != run.period:
+                until = format_duration(digest.grace)
+                log.warning("digest %s %s waits up to %s for %s", name, run.period, until, ", ".join(down))
+            self.memory.waiting[name] = run.period or ""
+            return True
+        self.memory.waiting.pop(name, None)
+        if down:
+            log.warning("digest %s %s goes without what is new in %s", name, run.period, ", ".join(down))
+        return False
+
+    def sources_down(self, digest: Digest) -> list[str]:
+        with self.database.read() as session:
+            return sources_down(session, self.settings, digest)
 
     def _instant(self, name: str) -> Wanted | None:
         with self.database.read() as session:

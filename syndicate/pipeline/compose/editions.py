@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from syndicate.config import Settings
@@ -55,6 +55,7 @@ class JointPart:
     digest: str
     period: str
     edition: PlannedEdition
+    local_day: date | None = None
 
 
 class EditionRenderer:
@@ -76,14 +77,17 @@ class EditionRenderer:
         site = self.settings.site.language
         return with_region(str(self._templates.words(language or None, site)["language"]), language, site)
 
-    def render(self, digest_name: str, edition: PlannedEdition, *, period: str, now: datetime) -> FinishedEdition:
-        """Render an edition of a period. ``now`` is when the issue is composed: its Date header and its local day.
+    def render(
+        self, digest_name: str, edition: PlannedEdition, *, period: str, now: datetime, local_day: date | None = None
+    ) -> FinishedEdition:
+        """Render an edition of a period. ``now`` is when the issue is composed: its Date header and its day.
 
+        With ``local_day`` it is of that day, and the Date is that of each delivery: it may leave many hours later.
         Raises TemplateError, HeaderError.
         """
         known = (digest_name, period, edition.key)
         if known not in self._finished:
-            self._finished[known] = self._render(digest_name, edition, period, now)
+            self._finished[known] = self._render(digest_name, edition, period, now, local_day=local_day)
         return self._finished[known]
 
     def has(self, digest_name: str, edition: PlannedEdition, *, period: str) -> bool:
@@ -95,11 +99,19 @@ class EditionRenderer:
         return self._render(digest_name, edition, "test", now, prefix="[test] ")
 
     def render_edited(
-        self, digest_name: str, edition: PlannedEdition, *, period: str, now: datetime, edits: Edits, test: bool = False
+        self,
+        digest_name: str,
+        edition: PlannedEdition,
+        *,
+        period: str,
+        now: datetime,
+        edits: Edits,
+        test: bool = False,
+        local_day: date | None = None,
     ) -> FinishedEdition:
         """Render an edition with an editor's subject and intro; its articles are laid out already. Keeps nothing."""
-        prefix = "[test] " if test else ""
-        return self._render(digest_name, edition, period, now, prefix=prefix, subject=edits.subject, intro=edits.intro)
+        words = {"prefix": "[test] " if test else "", "subject": edits.subject, "intro": edits.intro}
+        return self._render(digest_name, edition, period, now, local_day=local_day, **words)
 
     def _render(
         self,
@@ -111,6 +123,7 @@ class EditionRenderer:
         prefix: str = "",
         subject: str = "",
         intro: str = "",
+        local_day: date | None = None,
     ) -> FinishedEdition:
         settings = self.settings
         digest = settings.named_digest(digest_name)
@@ -121,7 +134,7 @@ class EditionRenderer:
             digest=digest,
             digest_title=settings.digest_title(digest_name),
             language=edition.language,
-            date=now.astimezone(zone).date(),
+            date=local_day or now.astimezone(zone).date(),
             zone=zone.key,
             articles=edition.articles,
             headlines=edition.headlines,
@@ -131,8 +144,9 @@ class EditionRenderer:
             intro=intro,
             words=self._templates.words(edition.language, settings.site.language),
         )
+        when = None if local_day is not None else now
         return self._fly(
-            planned, self._nonce(digest_name, period, edition.key), self._headers(digest_name, period, now), prefix
+            planned, self._nonce(digest_name, period, edition.key), self._headers(digest_name, period, when), prefix
         )
 
     def render_joint(self, parts: Sequence[JointPart], *, now: datetime) -> FinishedEdition:
@@ -144,7 +158,7 @@ class EditionRenderer:
         if known not in self._joint:
             first = parts[0]
             headers = replace(
-                self._headers(first.digest, first.period, now),
+                self._headers(first.digest, first.period, now if first.local_day is None else None),
                 digest=JOINT_LIST,
                 digest_title=self.settings.site.title,
             )
@@ -170,7 +184,7 @@ class EditionRenderer:
             digest=settings.named_digest(first.digest),
             digest_title=list_of([settings.digest_title(part.digest) for part in parts], language),
             language=language,
-            date=now.astimezone(zone).date(),
+            date=first.local_day or now.astimezone(zone).date(),
             zone=zone.key,
             articles=tuple(article for part in shown for article in part.articles),
             headlines=tuple(article for part in shown for article in part.headlines),
@@ -206,13 +220,13 @@ class EditionRenderer:
             findings=flight.findings,
         )
 
-    def _headers(self, digest_name: str, period: str, now: datetime) -> MessageHeaders:
+    def _headers(self, digest_name: str, period: str, now: datetime | None) -> MessageHeaders:
         settings = self.settings
         digest = settings.named_digest(digest_name)
         reply_to = digest.reply_to or settings.delivery.reply_to
         return MessageHeaders(
             sender=parse_mailbox(digest.from_ or settings.delivery.from_),
-            date=now.astimezone(settings.digest_zone(digest_name)).replace(microsecond=0),
+            date=None if now is None else now.astimezone(settings.digest_zone(digest_name)).replace(microsecond=0),
             digest=digest_name,
             digest_title=settings.digest_title(digest_name),
             domain=settings.mail_domain,

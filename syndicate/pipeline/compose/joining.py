@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlmodel import Session
 
@@ -29,6 +29,7 @@ class Frozen:
     digest: str
     period: str
     issue_id: int
+    local_day: date | None
     editions: Mapping[str, PlannedEdition]
 
 
@@ -44,7 +45,9 @@ def join_frozen(
     if len(issues) < 2:  # noqa: PLR2004 - there is nothing to join with
         return 0
     made = {
-        edition_id: JointPart(digest=each.digest, period=each.period, edition=each.editions[key])
+        edition_id: JointPart(
+            digest=each.digest, period=each.period, edition=each.editions[key], local_day=each.local_day
+        )
         for each in frozen
         for edition_id, key in edition_keys(session, each.issue_id)
     }

@@ -17,8 +17,8 @@ from syndicate.core.reads import reads
 from syndicate.core.selection import Choice, Offer, Standing, choose
 from syndicate.model import Article
 from syndicate.store.articles import above, by_ids, highest_seq, outlines, published_since
+from syndicate.store.cohorts import Cohort, cohorts
 from syndicate.store.columns import canonical_json
-from syndicate.store.freeze import Cohort, cohorts
 
 # What an edition shows, before it is read: language, ids of articles and of headlines, how many more, corrections.
 _Contents = tuple[str, tuple[int, ...], tuple[int, ...], int, tuple[int, ...]]
@@ -94,7 +94,7 @@ def plan_issue(
     articles are read only once they are chosen.
     """
     digest = settings.named_digest(digest_name)
-    groups = cohorts(session, digest_name, frequencies)
+    groups = cohorts(session, digest_name, frequencies, now)
     offer = offer_for(session, digest, [group.standing for group in groups], now=now)
     chosen: dict[_Contents, list[tuple[Cohort, tuple[int, ...]]]] = {}
     passed_over = []

@@ -79,10 +79,10 @@ def preview_digest(
         joint = [] if reason or reader is None else _joint_parts(session, renderer, reader, own, now)
     if len(joint) > 1 and reader is not None:
         finished = renderer.render_joint([part for part, _ in joint], now=now)
-        values = _joint_values(personal, keyring, reader, joint)
+        values = _joint_values(personal, keyring, reader, joint, now)
     else:
         finished = renderer.render(digest_name, edition, period="preview", now=now)
-        values = reader_values(personal, keyring, reader, subscription)
+        values = reader_values(personal, keyring, reader, subscription, now=now)
     findings = [
         *repeated_subject(finished.subject, previous, digest_name),
         *try_links(web_links(finished.rendered.html, finished.rendered.nonce)),
@@ -128,13 +128,15 @@ def _next(settings: Settings, subscription: Subscription, now: datetime) -> date
 
 
 def _joint_values(
-    personal: Personal, keyring: Keyring, reader: Subscriber, parts: Sequence[tuple[JointPart, int]]
+    personal: Personal, keyring: Keyring, reader: Subscriber, parts: Sequence[tuple[JointPart, int]], now: datetime
 ) -> dict[str, str]:
     linked = [
         LinkedPart(digest=part.digest, issue_id=0, edition_id=0, subscription_id=subscription_id)
         for part, subscription_id in parts
     ]
-    return joint_values(personal, keyring, linked, subscriber_id=reader.id, email=reader.email, name=reader.name)
+    return joint_values(
+        personal, keyring, linked, subscriber_id=reader.id, email=reader.email, name=reader.name, sent_at=now
+    )
 
 
 def reader_values(
@@ -143,6 +145,8 @@ def reader_values(
     reader: Subscriber | None,
     subscription: Subscription | None,
     issue_id: int = 0,
+    *,
+    now: datetime,
 ) -> dict[str, str]:
     """The values of a reader's slots; of nobody in particular without one, whose links lead nowhere."""
     return slot_values(
@@ -153,6 +157,7 @@ def reader_values(
         subscription_id=subscription.id if subscription else 0,
         email=reader.email if reader else "reader@example.org",
         name=reader.name if reader else "",
+        sent_at=now,
     )
 
 
@@ -205,7 +210,9 @@ def envelope_for(
     finished: FinishedEdition, personal: Personal, keyring: Keyring, *, to: str, now: datetime
 ) -> tuple[Envelope, str]:
     """A rendered edition as a copy for an editor, and its subject: its links end nobody's subscription."""
-    values = slot_values(personal, keyring, issue_id=0, subscriber_id=0, subscription_id=0, email=to, name="")
+    values = slot_values(
+        personal, keyring, issue_id=0, subscriber_id=0, subscription_id=0, email=to, name="", sent_at=now
+    )
     values["message_id"] = f"test.{now:%Y%m%d%H%M%S%f}@{personal.message_domain}"
     data = MessageTemplate(finished.message).fill(values)
     return Envelope(sender=personal.return_path or personal.sender, recipient=to, data=data), finished.subject

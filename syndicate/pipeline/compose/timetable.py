@@ -61,6 +61,7 @@ def _rule_hash(settings: Settings, name: str, rhythm: str) -> str:
         digest.weekly_on,
         digest.monthly_on,
         digest.schedule,
+        *([digest.schedule_from] if digest.schedule_from is not None else []),
         settings.digest_zone(name),
     )
     return hashlib.sha256(repr([str(part) for part in rule]).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from syndicate.config import Settings
-from syndicate.core.links import Purpose, confirm_url, sign
+from syndicate.core.links import Purpose, address_url, confirm_url, sign
 from syndicate.core.message.confirmation_message import Confirmation, build_confirmation
 from syndicate.core.message.headers import parse_mailbox
 from syndicate.core.personal import Personal
@@ -34,7 +34,10 @@ class ConfirmationMails:
         """
         settings = self._settings
         valid_until = now + settings.privacy.confirm_link_valid
-        token = sign(self._keyring, Purpose.CONFIRM, confirmation.subscription_id, expires_at=valid_until)
+        change = confirmation.address_change_id
+        purpose, number = (Purpose.ADDRESS, change) if change else (Purpose.CONFIRM, confirmation.subscription_id)
+        token = sign(self._keyring, purpose, number, expires_at=valid_until)
+        url = (address_url if change else confirm_url)(settings.service.public_url, token)
         zone = settings.digest_zone(confirmation.digest)
         wished, site = confirmation.language, settings.site.language
         delivery = settings.delivery
@@ -49,7 +52,8 @@ class ConfirmationMails:
                 zone=zone.key,
                 sender=parse_mailbox(delivery.confirm_from or delivery.from_),
                 recipient=confirmation.email,
-                confirm_url=confirm_url(settings.service.public_url, token),
+                confirm_url=url,
+                kind="move" if change else "confirm",
                 valid_until=valid_until,
                 date=now.astimezone(zone).replace(microsecond=0),
                 message_id=f"confirm.{mark[:32]}@{settings.mail_domain}",

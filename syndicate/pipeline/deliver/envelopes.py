@@ -37,7 +37,10 @@ class Envelopes:
         tokens = self._tokens(task.issue_id, task.subscriber_id, task.subscription_id)
         message, ready = self._editions.get(task.edition_id) or self._prepare(task)
         return Envelope(
-            return_path(self._personal, tokens), task.email, message.fill(tokens, task.email, task.name), ready
+            return_path(self._personal, tokens),
+            task.email,
+            message.fill(tokens, task.email, task.name, task.first_marked_at),
+            ready,
         )
 
     def _joint(self, task: Task, joint: Joint) -> Envelope:
@@ -65,6 +68,7 @@ class Envelopes:
             subscriber_id=task.subscriber_id,
             email=task.email,
             name=task.name,
+            sent_at=task.first_marked_at,
         )
         tokens = self._tokens(task.issue_id, task.subscriber_id, task.subscription_id)
         return Envelope(return_path(self._personal, tokens), task.email, found.fill(values), found.ready)

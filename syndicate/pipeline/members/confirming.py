@@ -12,8 +12,18 @@ from syndicate.store import confirmations, subscribers
 from syndicate.store.engine import Database
 
 
-def confirm(database: Database, keyring: Keyring, token: str, *, now: datetime, via: str = "page") -> Subscription:
+def confirm(
+    database: Database,
+    keyring: Keyring,
+    token: str,
+    *,
+    now: datetime,
+    via: str = "page",
+    network: str | None = None,
+) -> Subscription:
     """Confirm; a second time changes nothing. Returns the subscription as it stands.
+
+    ``network``: that of the client, for the proof of consent, if it is to be kept.
 
     Raises TokenError, ExpiredTokenError, UnknownNameError (erased since), TransitionError (unsubscribed since: an old
     link never brings anybody back).
@@ -29,5 +39,7 @@ def confirm(database: Database, keyring: Keyring, token: str, *, now: datetime, 
         if not subscribers.move_subscription(session, before, after):
             raise StoreBusyError("the subscription was changed at the same time; try again")
         confirmations.cancel(session, [before.id], now)
-        subscribers.record_event(session, before.id, Event.CONFIRM, via=via, now=now, detail={})
+        subscribers.record_event(
+            session, before.id, Event.CONFIRM, via=via, now=now, detail={"network": network} if network else {}
+        )
         return after

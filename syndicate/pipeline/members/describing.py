@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from syndicate.core.addresses import hash_address, parse_address
+from sqlmodel import Session
+
+from syndicate.core.addresses import hash_address, mask, parse_address
+from syndicate.core.links import Purpose, verify
 from syndicate.core.topics import chosen_topics
 from syndicate.errors import UnknownNameError
 from syndicate.model import Keyring, Subscriber, Subscription
@@ -25,44 +30,75 @@ def person_document(database: Database, keyring: Keyring, email: str) -> dict[st
         subscriber = subscribers.find_subscriber(session, address.key)
         if subscriber is None:
             raise UnknownNameError(f"there is no subscriber {address.email}")
-        email_hash = hash_address(address.key, keyring.hash_key)
-        suppression = suppression_of(session, email_hash, address.domain)
-        found = subscribers.subscriptions_of(session, [subscriber.id])[subscriber.id]
-        receipts = list(subscribers.receipts(session, subscriber.id))
-        attempts = attempts_of(session, [receipt.id for receipt in receipts])
-        return {
-            **person(subscriber),
-            "suppression": None
-            if suppression is None
-            else {"scope": suppression.scope, "reason": suppression.reason, "since": suppression.created_at},
-            "subscriptions": [
-                {
-                    **choice(subscription),
-                    "consent": [
-                        {"event": event.event, "at": event.at, "via": event.via, **event.detail}
-                        for event in subscribers.consent_of(session, subscription.id)
-                    ],
-                }
-                for subscription in found
-            ],
-            "deliveries": [
-                {
-                    "issue": receipt.issue_id,
-                    "digest": receipt.digest,
-                    "period": receipt.period,
-                    "subject": receipt.subject,
-                    "state": receipt.state,
-                    "reason": receipt.reason,
-                    "code": receipt.code,
-                    "reply": receipt.reply,
-                    "attempts": receipt.attempts,
-                    "next_try_at": receipt.due_at,
-                    "finished_at": receipt.finished_at,
-                    "history": [asdict(attempt) for attempt in attempts.get(receipt.id, ())],
-                }
-                for receipt in receipts
-            ],
-        }
+        return _document(session, keyring, subscriber)
+
+
+def own_document(database: Database, keyring: Keyring, token: str, *, now: datetime) -> dict[str, Any]:
+    """The same for the reader who holds a preferences link, in which the address stands only masked.
+
+    Mails are forwarded, links and all: whoever opens it may be another. Raises TokenError, UnknownNameError.
+    """
+    payload = verify(keyring, Purpose.PREFERENCES, token, now)
+    with database.read() as session:
+        subscription = subscribers.subscription_by_id(session, payload.subscription_id)
+        subscriber = None if subscription is None else subscribers.subscriber_by_id(session, subscription.subscriber_id)
+        if subscriber is None:
+            raise UnknownNameError("this subscription does not exist any more")
+        document: dict[str, Any] = _masked(_document(session, keyring, subscriber), subscriber)
+        return document
+
+
+def _masked(value: Any, subscriber: Subscriber) -> Any:
+    # Servers repeat the address in their answers, in whatever case.
+    if isinstance(value, str):
+        for address in {subscriber.email, subscriber.email_key}:
+            value = re.sub(re.escape(address), mask(subscriber.email), value, flags=re.IGNORECASE)
+        return value
+    if isinstance(value, dict):
+        return {key: _masked(each, subscriber) for key, each in value.items()}
+    return [_masked(each, subscriber) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _document(session: Session, keyring: Keyring, subscriber: Subscriber) -> dict[str, Any]:
+    address = parse_address(subscriber.email)
+    email_hash = hash_address(address.key, keyring.hash_key)
+    suppression = suppression_of(session, email_hash, address.domain)
+    found = subscribers.subscriptions_of(session, [subscriber.id])[subscriber.id]
+    receipts = list(subscribers.receipts(session, subscriber.id))
+    attempts = attempts_of(session, [receipt.id for receipt in receipts])
+    return {
+        **person(subscriber),
+        "suppression": None
+        if suppression is None
+        else {"scope": suppression.scope, "reason": suppression.reason, "since": suppression.created_at},
+        "subscriptions": [
+            {
+                **choice(subscription),
+                "consent": [
+                    {"event": event.event, "at": event.at, "via": event.via, **event.detail}
+                    for event in subscribers.consent_of(session, subscription.id)
+                ],
+            }
+            for subscription in found
+        ],
+        "deliveries": [
+            {
+                "issue": receipt.issue_id,
+                "digest": receipt.digest,
+                "period": receipt.period,
+                "subject": receipt.subject,
+                "state": receipt.state,
+                "reason": receipt.reason,
+                "code": receipt.code,
+                "reply": receipt.reply,
+                "attempts": receipt.attempts,
+                "next_try_at": receipt.due_at,
+                "finished_at": receipt.finished_at,
+                "history": [asdict(attempt) for attempt in attempts.get(receipt.id, ())],
+            }
+            for receipt in receipts
+        ],
+    }
 
 
 def person(subscriber: Subscriber) -> dict[str, Any]:
@@ -87,4 +123,5 @@ def choice(subscription: Subscription) -> dict[str, Any]:
         "created_at": subscription.created_at,
         "confirmed_at": subscription.confirmed_at,
         "unsubscribed_at": subscription.unsubscribed_at,
+        "paused_until": subscription.paused_until,
     }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
 from syndicate.config import Settings
 from syndicate.core.addresses import clean_name, mask
-from syndicate.core.choices import parse_frequency, parse_language, parse_timezone, parse_topics
+from syndicate.core.choices import parse_frequency, parse_language, parse_pause, parse_timezone, parse_topics
 from syndicate.core.links import Purpose, verify, verify_unsubscribe
 from syndicate.core.topics import changed_topics, chosen_topics
 from syndicate.errors import TransitionError, UnknownNameError
@@ -18,6 +19,7 @@ from syndicate.pipeline.members.unsubscribing import may_undo
 from syndicate.store import subscribers
 from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
+from syndicate.store.pauses import set_pause
 
 PREFERENCES = "preferences"  # in the proof of consent, beside the events of core/consent.py
 
@@ -38,7 +40,8 @@ class Shown:
 class Preferences:
     """What a reader chose, as typed; None leaves a thing as it is.
 
-    ``catch_up``: added topics count from the last issue on, not from now on.
+    ``catch_up``: added topics count from the last issue on, not from now on. ``pause``: the first day with issues again
+    (2026-12-24, in the reader's zone), "" for no pause.
     """
 
     frequency: str | None = None
@@ -47,6 +50,7 @@ class Preferences:
     language: str | None = None
     timezone: str | None = None
     catch_up: bool = False
+    pause: str | None = None
 
 
 def show(database: Database, keyring: Keyring, purpose: Purpose, token: str, *, now: datetime) -> Shown | None:
@@ -104,6 +108,12 @@ def change_preferences(
                 detail["topics"] = [chosen_topics(before.topics), chosen]
         subscribers.set_choice(session, before.id, frequency=frequency, topics=topics)
         changes = _changes(wanted, person)
+        if wanted.pause is not None:
+            zone = changes.get("timezone", person.timezone) or settings.digest_zone(before.digest).key
+            until = parse_pause(wanted.pause, ZoneInfo(zone), now)
+            if until != before.paused_until:
+                set_pause(session, before.id, until)
+                detail["paused_until"] = None if until is None else until.isoformat()
         subscribers.update_person(session, person.id, changes)
         # Only that the name changed is proof enough; the name itself need not stand in a log.
         detail |= {key: True if key == "name" else value for key, value in changes.items()}

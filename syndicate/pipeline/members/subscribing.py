@@ -6,6 +6,7 @@ What strangers are shown must not depend on the result: known, new and suppresse
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,7 +32,8 @@ from syndicate.store.suppressions import suppression_of
 class Wish:
     """Who wants what, as typed. None = not said. ``operator``: our own side asks, so existing choices may be changed.
 
-    ``confirmed``: the operator declares that consent was given. ``via`` and ``wording`` go into the proof of consent.
+    ``confirmed``: the operator declares that consent was given. ``via``, ``wording``, ``form`` (which one it was) and
+    ``network`` (of the client, if that is kept) go into the proof of consent.
     """
 
     email: str
@@ -45,6 +47,8 @@ class Wish:
     operator: bool = False
     via: str = "page"
     wording: str | None = None
+    form: str | None = None
+    network: str | None = None
 
 
 class Answer(StrEnum):
@@ -77,6 +81,7 @@ class _Request:
     frequency: Frequency | None
     topics: list[str] | None
     person: dict[str, str | None]
+    mails_per_day: int
     now: datetime
 
 
@@ -85,10 +90,18 @@ def subscribe(database: Database, settings: Settings, keyring: Keyring, wish: Wi
 
     Raises AddressError, UsageError and UnknownNameError for what was typed.
     """
-    address = parse_address(wish.email)
-    request = _read(wish, settings.named_digest(wish.digest), now)
-    email_hash = hash_address(address.key, keyring.hash_key)
+    begin = reader_of(settings, keyring, wish, now)
     with database.write() as session:
+        return begin(session)
+
+
+def reader_of(settings: Settings, keyring: Keyring, wish: Wish, now: datetime) -> Callable[[Session], Subscribed]:
+    """Read a wish, and return what fulfils it in a transaction of the caller's. Raises as ``subscribe``."""
+    address = parse_address(wish.email)
+    request = _read(wish, settings, now)
+    email_hash = hash_address(address.key, keyring.hash_key)
+
+    def begin(session: Session) -> Subscribed:
         suppression = suppression_of(session, email_hash, address.domain)
         if suppression is not None:
             return Subscribed(answer=Answer.SUPPRESSED, reason=suppression.reason)
@@ -103,7 +116,7 @@ def subscribe(database: Database, settings: Settings, keyring: Keyring, wish: Wi
         )
         if not new and wish.operator:
             subscribers.update_person(session, subscriber.id, request.person)
-        before = subscribers.subscription_to(session, subscriber.id, wish.digest)
+        before = None if new else subscribers.subscription_to(session, subscriber.id, wish.digest)
         answer = _begin(session, subscriber.id, request) if before is None else _again(session, before, request)
         return Subscribed(
             answer=answer,
@@ -111,8 +124,11 @@ def subscribe(database: Database, settings: Settings, keyring: Keyring, wish: Wi
             subscription=subscribers.subscription_to(session, subscriber.id, wish.digest),
         )
 
+    return begin
 
-def _read(wish: Wish, digest: Digest, now: datetime) -> _Request:
+
+def _read(wish: Wish, settings: Settings, now: datetime) -> _Request:
+    digest = settings.named_digest(wish.digest)
     person: dict[str, str | None] = {}
     if wish.name is not None:
         person["name"] = clean_name(wish.name)
@@ -128,6 +144,7 @@ def _read(wish: Wish, digest: Digest, now: datetime) -> _Request:
         frequency=None if wish.frequency is None else parse_frequency(wish.frequency, digest),
         topics=None if wish.topics is None else parse_topics(wish.topics, digest),
         person=person,
+        mails_per_day=settings.signup.mails_per_day,
         now=now,
     )
 
@@ -145,7 +162,7 @@ def _begin(session: Session, subscriber_id: int, request: _Request) -> Answer:
     if subscription is None:
         raise StoreBusyError("the same address is being subscribed by another process; try again")
     _record(session, subscription.id, request)
-    return _owe(session, subscription, request.now)
+    return _owe(session, subscription, request)
 
 
 def _again(session: Session, before: Subscription, request: _Request) -> Answer:
@@ -161,7 +178,7 @@ def _again(session: Session, before: Subscription, request: _Request) -> Answer:
         _record(session, before.id, request)
     if moves_to.state is SubscriptionState.CONFIRMED:
         confirmations.cancel(session, [before.id], request.now)
-    return Answer.ALREADY if known else _owe(session, moves_to, request.now)
+    return Answer.ALREADY if known else _owe(session, moves_to, request)
 
 
 def _topics(session: Session, before: Subscription, chosen: list[str]) -> dict[str, int]:
@@ -170,10 +187,10 @@ def _topics(session: Session, before: Subscription, chosen: list[str]) -> dict[s
     return changed_topics(before.topics, chosen, highest_seq(session))
 
 
-def _owe(session: Session, subscription: Subscription, now: datetime) -> Answer:
+def _owe(session: Session, subscription: Subscription, request: _Request) -> Answer:
     if subscription.state is SubscriptionState.CONFIRMED:
         return Answer.CONFIRMED
-    owed = confirmations.queue(session, subscription.id, now)
+    owed = confirmations.queue(session, subscription.id, request.now, request.mails_per_day)
     return Answer.CONFIRMATION_OWED if owed else Answer.ENOUGH_MAILS
 
 
@@ -182,6 +199,10 @@ def _record(session: Session, subscription_id: int, request: _Request) -> None:
     detail: dict[str, Any] = {}
     if wording is not None:
         detail = {"wording": wording, "wording_sha256": hashlib.sha256(wording.encode()).hexdigest()}
+    if request.wish.form is not None:
+        detail["form"] = request.wish.form
+    if request.wish.network is not None:
+        detail["network"] = request.wish.network
     subscribers.record_event(
         session, subscription_id, request.event, via=request.wish.via, now=request.now, detail=detail
     )

@@ -11,6 +11,8 @@ from syndicate.store.tables.articles import (
     SourceRow,
 )
 from syndicate.store.tables.attempts import AttemptRow
+from syndicate.store.tables.bounces import BounceRow
+from syndicate.store.tables.console import AuditRow, OperatorRow, OperatorSessionRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import (
     BatchRow,
@@ -23,12 +25,15 @@ from syndicate.store.tables.ledger import (
 )
 from syndicate.store.tables.limits import LimitRow, RelaySeatRow
 from syndicate.store.tables.members import (
+    AddressChangeRow,
     ConfirmationRow,
     ConsentEventRow,
+    FormLimitRow,
     SubscriberRow,
     SubscriptionRow,
     SuppressionRow,
 )
+from syndicate.store.tables.readers import AnnouncedReadersRow, FeedReadersRow, ReaderSaltRow
 from syndicate.store.tables.service import CounterRow, HolderRow, MetaRow, ScheduleRow
 from syndicate.store.tables.websub import (
     FeedCallRow,
@@ -41,11 +46,15 @@ from syndicate.store.tables.websub import (
 )
 
 __all__ = [
+    "AddressChangeRow",
+    "AnnouncedReadersRow",
     "ArticleRow",
     "ArticleTermRow",
     "ArticleVersionRow",
     "AttemptRow",
+    "AuditRow",
     "BatchRow",
+    "BounceRow",
     "CohortRow",
     "ConfirmationRow",
     "ConsentEventRow",
@@ -55,8 +64,10 @@ __all__ = [
     "FeedCallRow",
     "FeedDocumentRow",
     "FeedEntryRow",
+    "FeedReadersRow",
     "FeedRow",
     "FollowedFeedRow",
+    "FormLimitRow",
     "HolderRow",
     "HubDeliveryRow",
     "HubPingRow",
@@ -67,6 +78,9 @@ __all__ = [
     "JointEditionRow",
     "LimitRow",
     "MetaRow",
+    "OperatorRow",
+    "OperatorSessionRow",
+    "ReaderSaltRow",
     "RelaySeatRow",
     "ScheduleRow",
     "SourceItemRow",

@@ -44,6 +44,7 @@ class IssueRow(SQLModel, table=True):
     given_back: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     # Where links led and which key signed them when it was frozen, so that its bytes can be made again.
     made_with: Any = Field(default=None, sa_column=Column(CanonicalJson, nullable=True))
+    local_day: str | None = None  # of one that comes to each reader at their own local time: the day that it is of
 
 
 class EditionRow(SQLModel, table=True):

@@ -59,6 +59,7 @@ class SubscriptionRow(SQLModel, table=True):
     created_at: datetime = time_field()
     confirmed_at: datetime | None = time_field(optional=True)
     unsubscribed_at: datetime | None = time_field(optional=True)
+    paused_until: datetime | None = time_field(optional=True)  # set: left out of issues until then
 
 
 class ConsentEventRow(SQLModel, table=True):
@@ -73,8 +74,23 @@ class ConsentEventRow(SQLModel, table=True):
     detail: Any = json_field()
 
 
+class AddressChangeRow(SQLModel, table=True):
+    """A new address that a reader typed; it counts once the button behind the mail that goes there was pressed."""
+
+    __tablename__ = "address_changes"
+    __table_args__ = (NEVER_REUSED,)
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = reference("subscribers.id", index=True)
+    email: str
+    email_key: str
+    email_hash: str
+    domain: str
+    created_at: datetime = time_field()
+    done_at: datetime | None = time_field(optional=True)
+
+
 class ConfirmationRow(SQLModel, table=True):
-    """A confirmation mail (double opt-in) to be sent, and what became of it."""
+    """A confirmation mail (double opt-in, or of a new address) to be sent, and what became of it."""
 
     __tablename__ = "confirmations"
     __table_args__ = (
@@ -91,6 +107,15 @@ class ConfirmationRow(SQLModel, table=True):
     finished_at: datetime | None = time_field(optional=True)
     reply: str | None = None
     created_at: datetime = time_field()
+    address_change_id: int | None = None  # set: it asks for the confirmation of a new address, and goes there
+
+
+class FormLimitRow(SQLModel, table=True):
+    """How often a form was used for an address, from a network, for a domain: keyed hashes and a time (GCRA)."""
+
+    __tablename__ = "form_limits"
+    key: str = Field(primary_key=True)
+    arrival_at: datetime = time_field(index=True)
 
 
 class SuppressionRow(SQLModel, table=True):

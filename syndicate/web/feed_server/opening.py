@@ -13,6 +13,7 @@ from syndicate.config import Settings
 from syndicate.core.websub import hub_addresses
 from syndicate.store.published import Standing, standing
 from syndicate.web.feed_server.addresses import OPML, document_parts, location, media_type, renamed
+from syndicate.web.feed_server.counting import ReaderCounter
 from syndicate.web.feed_server.held import YEAR, About, Held
 from syndicate.web.feed_server.reading import read
 from syndicate.web.feed_server.server import FeedServer
@@ -42,7 +43,11 @@ def open_feed_server(services: Services, pages: ASGIApp, root: str, proxies: Tru
             found = standing(session)
         return replace(found, gone={**found.gone, **moved})
 
-    return FeedServer(pages, Shelf(load, stand), settings.feeds_path, partial(location, root), proxies)
+    counter = None
+    if settings.privacy.count_feed_readers:
+        counter = ReaderCounter(lambda: services.database, services.clock)
+    shelf = Shelf(load, stand)
+    return FeedServer(pages, shelf, settings.feeds_path, partial(location, root), proxies, counter=counter)
 
 
 class _Abouts:

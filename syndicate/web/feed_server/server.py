@@ -29,6 +29,7 @@ from syndicate.web.feed_server.answers import (
     too_often,
 )
 from syndicate.web.feed_server.conditions import Headers, Verdict, judge
+from syndicate.web.feed_server.counting import ReaderCounter
 from syndicate.web.feed_server.hammering import Hammering
 from syndicate.web.feed_server.held import Held, Variant
 from syndicate.web.feed_server.messages import Head
@@ -53,6 +54,7 @@ class FeedServer:
         moved_to: MovedTo,
         proxies: TrustedProxies,
         hammering: Hammering | None = None,
+        counter: ReaderCounter | None = None,
     ) -> None:
         self._pages = pages
         self._shelf = shelf
@@ -60,6 +62,7 @@ class FeedServer:
         self._moved_to = moved_to
         self._proxies = proxies
         self._hammering = hammering or Hammering()
+        self._note = None if counter is None else counter.note
 
     @property
     def uvicorn_protocol(self) -> type[asyncio.Protocol]:
@@ -115,6 +118,12 @@ class FeedServer:
         return await self._shelf.find(path)
 
     def _at_once(self, scope: Scope, headers: Headers, held: Held) -> Answer | None:
+        if self._note is not None and scope["method"] == "GET":
+            peer, forwarded = scope.get("client"), headers.get(b"x-forwarded-for")
+            client = peer[0] if peer else None
+            if forwarded is not None:
+                client = self._proxies.client(client, forwarded)
+            self._note(scope["path"], client, headers.get(b"user-agent", b""))
         known = headers.get(b"if-none-match")
         variant = held.by_value.get(known) if known is not None else None
         if variant is not None and b"if-match" not in headers and b"if-unmodified-since" not in headers:

@@ -98,7 +98,9 @@ def render(
     renderer: EditionRenderer, made: Made, planned: PlannedEdition, edits: Edits, now: datetime, *, test: bool = False
 ) -> FinishedEdition:
     """Render one edition of an issue with its editor's changes."""
-    return renderer.render_edited(made.digest, planned, period=made.period, now=now, edits=edits, test=test)
+    return renderer.render_edited(
+        made.digest, planned, period=made.period, now=now, edits=edits, test=test, local_day=made.local_day
+    )
 
 
 def rewrite_issue(

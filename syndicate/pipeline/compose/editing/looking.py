@@ -51,7 +51,7 @@ def preview_issue(
         subscription = subscription_to(session, reader.id, made.digest) if reader else None
         planned = _edition(session, made, reader)
     finished = render(renderer, made, planned, made.edits, now)
-    values = reader_values(personal, keyring, reader, subscription, issue_id)
+    values = reader_values(personal, keyring, reader, subscription, issue_id, now=now)
     dead = try_links(web_links(finished.rendered.html, finished.rendered.nonce))
     return preview_of(finished, planned, values, findings=dead)
 

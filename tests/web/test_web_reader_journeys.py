@@ -1,0 +1,152 @@
+"""Readers' journeys in a real Chromium: sign up to the first digest, change, leave by one click, undo; axe on every page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import axe_core_python
+import httpx
+import pytest
+from browser import Browser, browser
+from publisher import Publisher
+from running import free_port, until
+
+from syndicate.core.links import Purpose, sign
+from syndicate.service.wiring import Services
+
+AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+VIOLATIONS = (
+    "axe.run().then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 200))])))"
+)
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+ELSEWHERE = "performance.getEntriesByType('resource').map(e => e.name).filter(n => !n.startsWith(location.origin))"
+
+
+@dataclass
+class Town:
+    url: str
+    tab: Browser
+    publisher: Publisher
+    services: Services
+
+    def mails(self, to: str) -> list[EmailMessage]:
+        found = []
+        for place in sorted((self.publisher.folder / "outbox" / "new").iterdir()):
+            mail = message_from_bytes(place.read_bytes(), policy=policy.default)
+            if mail["To"].addresses[0].addr_spec == to:
+                found.append(mail)
+        return found
+
+    def link(self, purpose: Purpose, number: int) -> str:
+        return f"{self.url}/{purpose}/{sign(self.services.keyring, purpose, number)}"
+
+    def heading(self) -> str:
+        return str(self.tab.look("document.querySelector('h1')?.innerText"))
+
+    def press(self, button: str, wanted: str) -> None:
+        """Press the button of a name, and wait for the page with the heading that is wanted."""
+        self.tab.look(
+            f"[...document.querySelectorAll('button')].find(b => b.innerText === {json.dumps(button)}).click()"
+        )
+        until(lambda: bool(self.tab.look("document.readyState === 'complete'")) and self.heading() == wanted, wanted)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder = tmp_path_factory.mktemp("journeys")
+    with browser(folder) as tab:
+        publisher = Publisher(folder, port=free_port(), digest='topics = ["port", "sport"]').write()
+        url = f"http://127.0.0.1:{publisher.port}"
+        publisher.config.write_text(publisher.config.read_text().replace("https://news.courier.example", url))
+        publisher.article("one", title="The ferry sails again", category="port", tags=["port"])
+        services = publisher.services(None)
+        publisher.run("poll")
+        publisher.run("subscribers", "add", "ann.brand@example.org", "--digest", "morning", "--confirmed")
+        publisher.run("send", "morning")
+        publisher.run("feeds", "build")
+        process = publisher.start("web")
+        try:
+            until(lambda: _answers(url), "the web part is there")
+            yield Town(url, tab, publisher, services)
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+            publisher.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_from_the_form_to_the_first_digest_and_back(town: Town) -> None:
+    tab, nora = town.tab, "nora.quay@example.org"
+    tab.send("Emulation.setTimezoneOverride", timezoneId="Asia/Tokyo")
+    tab.screen(width=320)
+    tab.open(f"{town.url}/")
+    assert tab.look("document.querySelector('#timezone').value") == "Asia/Tokyo"  # from the browser, editable
+    tab.look(f"document.querySelector('#email').value = '{nora}'")
+    tab.look("document.querySelector('input[name=frequency][value=weekly]').click()")
+    until(lambda: bool(tab.look("performance.now() > 2500")), "a person takes longer than a machine")
+    town.press("Subscribe", "Almost done: check your mail")
+    town.publisher.run("run", "--once")
+    (mail,) = town.mails(nora)
+    body = mail.get_body(("plain",))
+    assert body is not None
+    link = re.search(r"http://\S+/confirm/\S+", body.get_content())
+    assert link is not None
+    tab.open(link[0])
+    assert nora not in tab.look("document.body.innerText")
+    town.press("Yes, send it to me", "You are subscribed")
+    town.publisher.run("send", "morning")
+    digest = town.mails(nora)[-1]
+    assert "The ferry sails again" in digest["Subject"]
+    leave = re.search(r"<(http[^>]+)>", digest["List-Unsubscribe"])
+    assert leave is not None
+    one_click = httpx.post(leave[1], data={"List-Unsubscribe": "One-Click"})
+    assert (one_click.status_code, "set-cookie" in one_click.headers) == (200, False)
+    tab.open(leave[1])
+    assert town.heading() == "You are unsubscribed"
+    town.press("Undo, keep it", "All is as it was")
+    tab.look("document.querySelector('main a').click()")
+    until(lambda: town.heading() == "What you get", "the preferences")
+    assert tab.look("document.querySelector('#timezone').value") == "Asia/Tokyo"
+    tab.look("document.querySelector('input[name=frequency][value=monthly]').click()")
+    tab.look("[...document.querySelectorAll('button')].find(b => b.value === 'save').click()")
+    until(lambda: bool(tab.look("!!document.querySelector('.note strong')")), "it is saved")
+    assert tab.look("document.querySelector('input[name=frequency]:checked').value") == "monthly"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize(("width", "dark"), [(320, False), (320, True), (1280, False), (1280, True)])
+def test_no_page_has_a_violation(town: Town, language: str, width: int, dark: bool) -> None:
+    town.tab.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
+    town.tab.screen(width=width, dark=dark)
+    preferences = town.link(Purpose.PREFERENCES, 1)
+    public = (
+        "/",
+        "/subscribe",
+        "/subscribe/sent",
+        "/embed",
+        "/privacy",
+        "/feeds/",
+        "/feeds/all/",
+        "/issues/",
+        "/nowhere",
+    )
+    own = [preferences, f"{preferences}/address", f"{preferences}/erase", town.link(Purpose.UNSUBSCRIBE, 1)]
+    for address in (*(town.url + path for path in public), *own):
+        town.tab.open(address)
+        assert town.tab.look(TOO_WIDE) == 0, address
+        assert town.tab.look(ELSEWHERE) == [], address
+        town.tab.send("Runtime.evaluate", expression=AXE)
+        assert json.loads(town.tab.look(VIOLATIONS)) == [], address
