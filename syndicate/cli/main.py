@@ -13,6 +13,7 @@ import typer
 
 from syndicate import __version__
 from syndicate.cli.commands import (
+    admin,
     articles,
     backups,
     bounces,
@@ -25,6 +26,7 @@ from syndicate.cli.commands import (
     service,
     start,
     subscribers,
+    suppressions,
     why,
 )
 from syndicate.cli.context import Invocation, example
@@ -32,7 +34,23 @@ from syndicate.cli.errors import FAILED, report
 from syndicate.service.stopping import leave
 
 # Each module registers its own commands, in the order of the help page.
-GROUPS = (start, demo, check, articles, plan, digests, issues, why, subscribers, bounces, service, backups, database)
+GROUPS = (
+    start,
+    demo,
+    check,
+    articles,
+    plan,
+    digests,
+    issues,
+    why,
+    subscribers,
+    suppressions,
+    bounces,
+    service,
+    admin,
+    backups,
+    database,
+)
 
 # No rich mark-up in help and usage errors: importing rich costs more than everything else that `--help` does.
 app = typer.Typer(name="syndicate", rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)

@@ -256,7 +256,18 @@ class Bounce(Section):
     sending_ips: tuple[str, ...] = later((), "F", "Addresses we send from: what doctor checks SPF and PTR for")
     hello_hostname: str | None = Field(default=None, description="The name we greet mail servers with (EHLO)")
     mailboxes: tuple[dict[str, Any], ...] = later((), "F", "Mailboxes where bounces arrive")
-    actions: dict[str, Any] = later({}, "F", "What follows on which kind of bounce")
+    hard_count: Whole = Field(
+        default=1, ge=1, description="So many issues that came back for a dead address suppress it"
+    )
+    soft_count: Whole = Field(
+        default=5, ge=0, description="So many issues in a row that came back for another reason suppress it; 0: never"
+    )
+    soft_over: Duration = Field(
+        default=timedelta(days=14), description="Such issues must be spread over at least this time"
+    )
+    keep_evidence: Duration = Field(
+        default=timedelta(days=90), description="How long the returned messages themselves are kept"
+    )
 
     _tagged = field_validator("return_path")(lambda value: value and tagged_mailbox(value))
 
@@ -311,5 +322,5 @@ class Signup(Section):
 class Admin(Section):
     """``[admin]``: the operators' console."""
 
-    enabled: bool = later(default=False, issue="E", description="Serve the console at /admin")
-    session_lifetime: Duration = later(timedelta(hours=12), "E", "How long an operator stays logged in")
+    enabled: bool = Field(default=False, description="Serve the console at /admin")
+    session_lifetime: Interval = Field(default=timedelta(hours=12), description="How long an operator stays logged in")

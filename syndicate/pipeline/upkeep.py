@@ -15,6 +15,7 @@ from syndicate.config import Settings
 from syndicate.errors import LedgerError
 from syndicate.store import upkeep
 from syndicate.store.address_changes import drop_changes
+from syndicate.store.bounces import drop_bounces, drop_messages
 from syndicate.store.engine import Database
 from syndicate.store.feed_readers import drop_counts
 from syndicate.store.form_limits import drop_arrivals
@@ -65,6 +66,9 @@ def prune(
     versions = _in_chunks(
         database, lambda session: upkeep.drop_versions(session, versions_before, CHUNK), CHUNK, stopping
     )
+    evidence_before = now - settings.bounce.keep_evidence
+    _in_chunks(database, lambda session: drop_messages(session, evidence_before, CHUNK), CHUNK, stopping)
+    _in_chunks(database, lambda session: drop_bounces(session, rows_before, CHUNK), CHUNK, stopping)
     with database.write() as session:
         holders = upkeep.drop_holders(session, now - HOLDERS_KEPT)
         drop_limits(session, now - HOLDERS_KEPT)

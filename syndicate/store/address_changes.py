@@ -10,9 +10,10 @@ from sqlmodel import Session, SQLModel
 
 from syndicate.core.addresses import Address
 from syndicate.store.subscribers import subscribers
-from syndicate.store.tables import AddressChangeRow
+from syndicate.store.tables import AddressChangeRow, BounceRow
 
 changes = SQLModel.metadata.tables[str(AddressChangeRow.__tablename__)]
+_BOUNCES = SQLModel.metadata.tables[str(BounceRow.__tablename__)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,14 @@ def complete_change(session: Session, change: AddressChange, now: datetime) -> N
         .values(email=change.email, email_key=change.email_key, email_hash=change.email_hash, domain=change.domain)
     )
     connection.execute(update(changes).where(changes.c.id == change.id).values(done_at=now))
+    # What came back from the old address says nothing of the new one.
+    connection.execute(update(_BOUNCES).where(_BOUNCES.c.subscriber_id == change.subscriber_id).values(counted=False))
+
+
+def moved_since(session: Session, subscriber_id: int, moment: datetime) -> bool:
+    """Whether the subscriber has another address than at that moment."""
+    query = select(changes.c.id).where(changes.c.subscriber_id == subscriber_id, changes.c.done_at > moment).limit(1)
+    return session.connection().execute(query).one_or_none() is not None
 
 
 def drop_changes(session: Session, before: datetime) -> int:

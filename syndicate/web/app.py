@@ -15,6 +15,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from syndicate.errors import SyndicateError
+from syndicate.web.admin import Console
 from syndicate.web.callbacks import CALLBACKS, Callbacks
 from syndicate.web.errors import FAULT, told, told_status
 from syndicate.web.feed_pages import FeedPages
@@ -76,6 +77,7 @@ def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
             *HubEndpoint(services).routes(),
             *Callbacks(services).routes(),
             *Health(services).routes(),
+            *Console(services).routes(),
             *([Mount("/media", StaticFiles(directory=pictures))] if pictures else []),
         ],
         middleware=[Middleware(BodyLimit, elsewhere=CALLBACKS)],

@@ -27,6 +27,8 @@ def every_command(command: Any = None, name: str = "") -> Iterator[tuple[str, An
     if inner is None:
         yield name, command
         return
+    if getattr(command, "invoke_without_command", False) and name:
+        yield name, command
     for part, child in inner.items():
         yield from every_command(child, f"{name} {part}".strip())
 

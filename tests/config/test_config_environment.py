@@ -51,7 +51,6 @@ def test_whole_sections_can_come_from_the_environment(inspect: Inspect, good: st
             "SYNDICATE_SOURCE__CMS__TABLE": "articles",
             "SYNDICATE_SOURCE__CMS__COLUMNS__ID": "id",
             "SYNDICATE_SOURCE__CMS__COLUMNS__TITLE": "headline",
-            "SYNDICATE_BOUNCE__ACTIONS__HARD": "3",
             "SYNDICATE_FEED__PORT": '{categories = ["port"]}',
         },
     )
@@ -59,7 +58,6 @@ def test_whole_sections_can_come_from_the_environment(inspect: Inspect, good: st
     assert [(relay.host, relay.port) for relay in settings.smtp] == [("a.example", 587), ("b.example", 25)]
     assert isinstance(settings.source["cms"], DatabaseSource)
     assert settings.source["cms"].columns.title == "headline"
-    assert settings.bounce.actions == {"hard": 3}
     assert settings.feed["port"].categories == ("port",)
 
 

@@ -10,21 +10,98 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syndicate.cli.context import JsonOption, example, invocation
+from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.errors import FAILED
+from syndicate.cli.output import counted
 
 if TYPE_CHECKING:
     from syndicate.core.bounces.report import Returned
+    from syndicate.service.returns import ReturnsResult
 
 
 def register(app: typer.Typer) -> None:
     """Add the group ``bounces``."""
-    group = typer.Typer(no_args_is_help=True, help="Bounces, complaints and automatic answers.", rich_markup_mode=None)
+    group = typer.Typer(
+        callback=apply,
+        invoke_without_command=True,
+        epilog=example(
+            "syndicate bounces --maildir /var/mail/bounces",
+            "syndicate bounces --stdin < bounce.eml",
+            "syndicate bounces classify bounce.eml",
+        ),
+        rich_markup_mode=None,
+    )
     group.command(
         "classify",
         epilog=example("syndicate bounces classify bounce.eml", "find spool -type f | syndicate bounces classify"),
     )(classify)
     app.add_typer(group, name="bounces")
+
+
+def apply(
+    ctx: typer.Context,
+    maildir: Annotated[
+        Path | None, typer.Option("--maildir", metavar="DIR", help="A Maildir where they arrive; ours are deleted.")
+    ] = None,
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="One message from standard input, for a mail server's pipe.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read what came back and apply it: bounces, complaints, automatic answers, mails that ask to leave."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from syndicate.errors import UsageError
+    from syndicate.io.inbound import read_message_stream
+    from syndicate.service.returns import ReturnsResult, take_maildir, take_message
+
+    call = invocation(ctx, as_json)
+    if stdin == (maildir is not None):
+        raise UsageError("say where they are: --maildir DIR or --stdin")
+    result = ReturnsResult()
+    with call.services() as services, call.output.progress("messages") as advance:
+        if maildir is not None:
+            take_maildir(services, maildir, result, progress=advance)
+        else:
+            take_message(services, read_message_stream(sys.stdin.buffer), result)
+    _tell(call, result)
+    if result.problems:
+        raise typer.Exit(FAILED)
+
+
+def _tell(call: Invocation, result: ReturnsResult) -> None:
+    from syndicate.core.bounces.report import ReturnClass
+    from syndicate.pipeline.returns import Fate
+
+    classes = {cls.value: result.classes[cls.value] for cls in ReturnClass}
+    fates = {fate.value: result.fates[fate] for fate in Fate}
+    call.output.document(
+        {
+            "read": result.read,
+            **fates,
+            "classes": classes,
+            "suppressed": result.suppressed,
+            "unsubscribed": result.unsubscribed,
+            "problems": result.problems,
+        }
+    )
+    say = call.output
+    told = ", ".join(f"{count} {name}" for name, count in classes.items() if count)
+    say.text(f"{counted(result.read, 'message')} read, {fates['applied']} applied{f': {told}' if told else ''}")
+    say.text(f"{result.suppressed or 'none'} newly suppressed, {counted(result.unsubscribed, 'subscription')} ended")
+    for fate, words in _WORDS.items():
+        if fates[fate]:
+            say.text(f"{fates[fate]} {words}")
+    for problem in result.problems:
+        say.note(problem)
+
+
+_WORDS = {
+    "known": "were applied before",
+    "not_sent": "speak of what was never sent, or of readers who were erased",
+    "foreign": "are not about our messages",
+    "unclear": "answer our messages and are none of these things: people may look at them",
+}
 
 
 def classify(

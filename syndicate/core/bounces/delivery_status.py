@@ -81,10 +81,11 @@ def _recipient(group: Headers, letter: str) -> Returned | None:
         return Returned(
             recipient=recipient, cls=ReturnClass.DELIVERED, action=action, status=status, text=diagnostic[:500]
         )
+    beside = about(letter, recipient)
     if reply_code(diagnostic) is None and enhanced_in(diagnostic) is None:
         # Nothing was quoted, or only what the reporting server thinks: the letter may quote the one that refused.
-        diagnostic = f"{diagnostic} {about(letter, recipient) or letter[-600:]}".strip()
-    return refusal(recipient, diagnostic, status=status, action=action)
+        diagnostic = f"{diagnostic} {beside or letter[-600:]}".strip()
+    return refusal(recipient, diagnostic, status=status, action=action, beside=beside)
 
 
 def _action(value: str, status: str | None) -> Action | None:

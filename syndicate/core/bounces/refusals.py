@@ -52,8 +52,12 @@ def refusal(
     status: str | None = None,
     action: Action = Action.FAILED,
     certain: bool = True,
+    beside: str = "",
 ) -> Returned:
-    """What a refusal in these words, under this status, says of a recipient."""
+    """What a refusal in these words, under this status, says of a recipient.
+
+    ``beside``: a letter's passage about her, which may tell to which command it was the answer.
+    """
     words = " ".join(text.split())[: 2 * _JUDGED]
     code = reply_code(words)
     said = enhanced_in(words)
@@ -65,7 +69,7 @@ def refusal(
     judged = _AROUND.sub(" ", without_addresses(words) or "")[:_JUDGED]
     bounce_class = classify_reply(code, enhanced, in_english(judged))
     cls = ReturnClass.of(bounce_class)
-    if cls is ReturnClass.HARD and _ABOUT_SENDER.search(words):
+    if cls is ReturnClass.HARD and _ABOUT_SENDER.search(f"{words} {' '.join(beside.split())}"):
         cls = ReturnClass.BLOCK
     if cls is ReturnClass.HARD and (action is Action.DELAYED or _LOCAL_TROUBLE.search(words)):
         cls = ReturnClass.SOFT

@@ -13,7 +13,7 @@ from typing import Final
 
 from syndicate.core.bounces.addresses import addresses_in
 from syndicate.core.bounces.mime import Headers, words_decoded
-from syndicate.core.links import Purpose, read_message_id_token, token_of_address, verify_from_mail
+from syndicate.core.links import Purpose, read_message_id_token, token_of_address, verify_from_mail, verify_unsubscribe
 from syndicate.errors import TokenError
 from syndicate.model import Keyring
 
@@ -31,7 +31,7 @@ _IN_REPLY: Final = ("in-reply-to", "references", "x-original-message-id", "origi
 _BODY: Final = r"[A-Za-z2-7]{39}"  # base32 of a MAC and two ids
 _BOUNCE = re.compile(rf"\+([\w-]{{1,16}}\.{_BODY})(?=[@=])")
 _MESSAGE = re.compile(rf"(?<![\w.+-])({_BODY})@")
-_IN_SUBJECT = re.compile(r"\bunsubscribe\s+([\w-]{1,16}\.[A-Za-z2-7]{20,60})\b", re.IGNORECASE)
+_IN_SUBJECT = re.compile(r"\bunsubscribe\s+([\w-]{1,16}\.[\w-]{20,300})", re.IGNORECASE)
 _MOST: Final = 20
 
 
@@ -79,12 +79,20 @@ def delivery_of(found: Mentions, keyring: Keyring, now: datetime) -> tuple[int, 
 def unsubscribe_token(found: Mentions, keyring: Keyring, now: datetime) -> str | None:
     """The genuine token of a ``mailto:`` unsubscribe (email.md R17), or None."""
     for token in found.unsubscribe:
-        try:
-            verify_from_mail(keyring, Purpose.UNSUBSCRIBE, token, now)
-        except TokenError:
-            continue
-        return token
+        if _ends_something(keyring, token, now):
+            return token
     return None
+
+
+def _ends_something(keyring: Keyring, token: str, now: datetime) -> bool:
+    try:
+        verify_from_mail(keyring, Purpose.UNSUBSCRIBE, token, now)
+    except TokenError:
+        try:  # that of a joint mail stands in the subject as it does in its link
+            verify_unsubscribe(keyring, token, now)
+        except TokenError:
+            return False
+    return True
 
 
 def _first(found: list[str]) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ from syndicate.store import confirmations, subscribers
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import is_suppressed
 
+# The ways by which an operator ends a subscription, not its reader.
+OPERATORS = frozenset({"cli", "console"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
@@ -74,13 +77,20 @@ def unsubscribe_address(
         ]
 
 
+def complained(database: Database, subscriber_id: int, *, now: datetime) -> int:
+    """End all subscriptions of a reader whose provider reported a complaint (email.md R29). Returns how many."""
+    with database.write() as session:
+        found = subscribers.subscriptions_of(session, [subscriber_id])[subscriber_id]
+        return sum(_end(session, one.id, Event.COMPLAINT, "mail", now).changed for one in found)
+
+
 def may_undo(session: Session, subscription: Subscription, now: datetime) -> bool:
     """Whether the undo button works: a reader left within a day, had been confirmed, and may be written to."""
     if subscription.state is not SubscriptionState.UNSUBSCRIBED or subscription.confirmed_at is None:
         return False
     events = subscribers.consent_of(session, subscription.id)
     last = events[-1] if events else None
-    if last is None or last.event != Event.UNSUBSCRIBE or last.via == "cli" or last.at + UNDO_WITHIN <= now:
+    if last is None or last.event != Event.UNSUBSCRIBE or last.via in OPERATORS or last.at + UNDO_WITHIN <= now:
         return False
     hashed = subscribers.hash_and_domain(session, subscription.subscriber_id)
     return hashed is not None and not is_suppressed(session, *hashed)

@@ -11,6 +11,8 @@ from syndicate.store.tables.articles import (
     SourceRow,
 )
 from syndicate.store.tables.attempts import AttemptRow
+from syndicate.store.tables.bounces import BounceRow
+from syndicate.store.tables.console import AuditRow, OperatorRow, OperatorSessionRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import (
     BatchRow,
@@ -50,7 +52,9 @@ __all__ = [
     "ArticleTermRow",
     "ArticleVersionRow",
     "AttemptRow",
+    "AuditRow",
     "BatchRow",
+    "BounceRow",
     "CohortRow",
     "ConfirmationRow",
     "ConsentEventRow",
@@ -74,6 +78,8 @@ __all__ = [
     "JointEditionRow",
     "LimitRow",
     "MetaRow",
+    "OperatorRow",
+    "OperatorSessionRow",
     "ReaderSaltRow",
     "RelaySeatRow",
     "ScheduleRow",
