@@ -336,6 +336,14 @@ class Issue:
         return self.recipients == self.counts.total
 
 
+class Role(StrEnum):
+    """What an operator may do in the console; each may do what those after it may."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
     """One key for links and cookies; the newest signs, older ones still verify."""

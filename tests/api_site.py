@@ -48,7 +48,13 @@ class ApiSite:
     """``client`` sends a token with every scope; ``now`` is the clock: move it."""
 
     def __init__(
-        self, database: Database, keyring: Keyring, now: datetime, base: Path, scopes: Sequence[str] = (), **sections: Any
+        self,
+        database: Database,
+        keyring: Keyring,
+        now: datetime,
+        base: Path,
+        scopes: Sequence[str] = (),
+        **sections: Any,
     ) -> None:
         self.now = now
         self.database = database

@@ -13,6 +13,7 @@ import typer
 
 from syndicate import __version__
 from syndicate.cli.commands import (
+    admin,
     articles,
     backups,
     bounces,
@@ -50,6 +51,7 @@ GROUPS = (
     tokens,
     webhooks,
     service,
+    admin,
     backups,
     database,
 )

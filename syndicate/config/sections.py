@@ -377,5 +377,5 @@ class Webhook(Section):
 class Admin(Section):
     """``[admin]``: the operators' console."""
 
-    enabled: bool = later(default=False, issue="E", description="Serve the console at /admin")
-    session_lifetime: Duration = later(timedelta(hours=12), "E", "How long an operator stays logged in")
+    enabled: bool = Field(default=False, description="Serve the console at /admin")
+    session_lifetime: Interval = Field(default=timedelta(hours=12), description="How long an operator stays logged in")

@@ -19,6 +19,7 @@ from syndicate.core.bounces.reading import Report, read_report
 from syndicate.core.bounces.report import ReturnClass, Returned
 from syndicate.core.bounces.rules import Thresholds, verdict
 from syndicate.core.bounces.tokens import delivery_of, unsubscribe_token
+from syndicate.core.reasons import without_addresses
 from syndicate.model import Keyring, WebhookEvent
 from syndicate.store import bounces, subscribers, suppressions
 from syndicate.store.address_changes import moved_since
@@ -47,10 +48,14 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """``subscriber_id`` is set for a complaint: her subscriptions are to end. ``token`` is that of UNSUBSCRIBE."""
+    """``subscriber_id`` is set for a complaint: her subscriptions are to end. ``token`` is that of UNSUBSCRIBE.
+
+    ``words`` is what was said, without addresses.
+    """
 
     fate: Fate
     cls: ReturnClass | None = None
+    words: str = ""
     suppressed: bool = False
     issue_id: int | None = None
     subscriber_id: int | None = None
@@ -97,6 +102,7 @@ def _apply(
     return Taken(
         fate=Fate.APPLIED if new else Fate.KNOWN,
         cls=said.cls,
+        words=without_addresses(said.text) or "",
         suppressed=new and counted and _suppress(session, settings, person.id, said, now),
         issue_id=sent.issue_id,
         subscriber_id=person.id if complained else None,

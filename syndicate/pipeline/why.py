@@ -6,7 +6,7 @@ Reads one snapshot and decides in ``core/fate.py``, ``core/candidacy.py`` and ``
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from syndicate.model import Article, DeliveryState, IssueState, Keyring, Subscri
 from syndicate.store import evidence
 from syndicate.store.articles import outlines
 from syndicate.store.attempts import attempts_of
+from syndicate.store.confirmations import LastConfirmation, last_of
 from syndicate.store.engine import Database
 from syndicate.store.evidence import CohortFacts, EditionFacts, IssueFacts, SameMail
 from syndicate.store.subscribers import consent_of, find_subscriber, subscriptions_of
@@ -63,12 +64,16 @@ class IssueStory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """The answer. For an address that is not known: what may be meant, and how many deliveries lost their names."""
+    """The answer. For an address that is not known: what may be meant, and how many deliveries lost their names.
+
+    ``confirmations``: the newest confirmation mail, by the id of its subscription.
+    """
 
     email: str
     subscriber: Subscriber | None
     suppression: Suppression | None
     subscriptions: Sequence[Subscription] = ()
+    confirmations: Mapping[int, LastConfirmation] = field(default_factory=dict)
     article: Article | None = None
     issues: Sequence[IssueStory] = ()
     suggestions: Sequence[str] = ()
@@ -112,6 +117,7 @@ def why(
             subscriber=subscriber,
             suppression=suppression,
             subscriptions=subscriptions,
+            confirmations=last_of(session, [each.id for each in subscriptions]),
             article=found,
             issues=teller.tell([only] if only else teller.newest(limit)),
         )

@@ -44,7 +44,7 @@ def take_message(services: Services, data: bytes, result: ReturnsResult) -> Take
         result.classes[taken.cls.value] += taken.fate is Fate.APPLIED
     result.suppressed += taken.suppressed
     if taken.cls == "block" and taken.fate is Fate.APPLIED:
-        log.warning("issue %s: a mail server refuses us, not the reader; see `syndicate bounces`", taken.issue_id)
+        log.warning("issue %s: a mail server refuses us, not the reader: %s", taken.issue_id, taken.words)
     return taken
 
 

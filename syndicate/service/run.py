@@ -92,6 +92,7 @@ class Clock:
         self._feeds_looked: datetime | None = None
         self._hubs_left = False
         self._relays_wait_until: datetime | None = None
+        self._confirmations_wait_until: datetime | None = None
         self._pauses: dict[str, tuple[datetime, timedelta]] = {}
         for name, work, seconds in (
             ("tick", self.tick, 1),
@@ -274,9 +275,14 @@ class Clock:
         services = self.services
         with services.database.read() as session:
             due_at = next_confirmation_due(session)
-        if due_at is None or due_at > services.clock():
+        now = services.clock()
+        if due_at is None or due_at > now:
+            return
+        if self._confirmations_wait_until is not None and now < self._confirmations_wait_until:
             return
         result = confirm_due(services, stop=self.stop)
+        if result is not None:
+            self._confirmations_wait_until = result.waits_until and min(result.waits_until, now + RELAYS_LOOK)
         if result is not None and result.stopped_by is not None:
             raise result.stopped_by
 

@@ -122,10 +122,11 @@ def confirm_due(
     try:
         return send_confirmations(
             services.database,
-            services.sender,
+            services.senders,
             services.confirmations,
             holder=services.holder(alone=lock is not None),
             rules=services.rules,
+            limits=services.limits,
             stop=stop,
             may_take=services.check_disk,
             log=tell,

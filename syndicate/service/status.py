@@ -13,6 +13,8 @@ from syndicate.model import DeliveryState, Issue, IssueState
 from syndicate.service.alarms import find_alarms
 from syndicate.service.limits import LimitStatus, limit_statuses
 from syndicate.service.wiring import Services
+from syndicate.store import confirmations
+from syndicate.store.confirmations import ConfirmationsWaiting
 from syndicate.store.facts import Failure, failures
 from syndicate.store.feed_readers import FeedReaders, feed_readers
 from syndicate.store.following import FollowStatus, follow_statuses
@@ -53,6 +55,7 @@ class Status:
     unserved: list[Unserved]
     in_doubt: dict[int, int]
     limits: list[LimitStatus]
+    confirmations: ConfirmationsWaiting
     senders: list[SenderStatus]
     workers: list[WorkerStatus]
     hub: list[TopicSubscribers]
@@ -92,6 +95,7 @@ def read_status(services: Services) -> Status:
             unserved=unserved(session, settings.digest),
             in_doubt=undecided(session),
             limits=limit_statuses(session, settings, now),
+            confirmations=confirmations.waiting(session),
             senders=sender_statuses(session, now),
             workers=worker_statuses(session),
             hub=topic_subscribers(session, now),

@@ -47,6 +47,28 @@ class DueConfirmation:
     address_change_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastConfirmation:
+    """The newest confirmation mail of a subscription, as it stands. ``next_try_at`` while it waits."""
+
+    state: DeliveryState
+    attempts: int
+    reply: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    next_try_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmationsWaiting:
+    """Confirmation mails that are owed, by state, and when the next one is tried."""
+
+    queued: int
+    deferred: int
+    sending: int
+    next_at: datetime | None
+
+
 def queue(session: Session, subscription_id: int, now: datetime, most: int = MOST_IN_A_DAY) -> bool:
     """Owe a confirmation mail, in the transaction that makes the subscription unconfirmed.
 
@@ -179,6 +201,15 @@ def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
     ]
 
 
+def put_off(session: Session, confirmation_id: int, due_at: datetime) -> None:
+    """Have one wait for its turn: a limit holds it back. No attempt is counted."""
+    session.connection().execute(
+        update(confirmations)
+        .where(confirmations.c.id == confirmation_id, confirmations.c.state.in_(_OPEN))
+        .values(due_at=due_at)
+    )
+
+
 def mark_sending(session: Session, confirmation_id: int, holder: str, now: datetime) -> bool:
     """Take one up for this holder, counting the attempt; False when it is no longer due or no longer wanted.
 
@@ -275,6 +306,41 @@ def next_due(session: Session) -> datetime | None:
     )
     found: datetime | None = session.connection().execute(query).scalar_one()
     return found
+
+
+def waiting(session: Session) -> ConfirmationsWaiting:
+    """How many confirmation mails are owed still."""
+    query = select(confirmations.c.state, func.count()).where(
+        confirmations.c.state.in_((*_OPEN, DeliveryState.SENDING.value))
+    )
+    rows = session.connection().execute(query.group_by(confirmations.c.state))
+    counts: dict[str, int] = {row.state: row[1] for row in rows}
+    return ConfirmationsWaiting(
+        queued=counts.get(DeliveryState.QUEUED.value, 0),
+        deferred=counts.get(DeliveryState.DEFERRED.value, 0),
+        sending=counts.get(DeliveryState.SENDING.value, 0),
+        next_at=next_due(session),
+    )
+
+
+def last_of(session: Session, subscription_ids: Sequence[int]) -> dict[int, LastConfirmation]:
+    """The newest confirmation mail of each of these subscriptions that ever was owed one."""
+    query = (
+        select(confirmations)
+        .where(confirmations.c.subscription_id.in_(subscription_ids), confirmations.c.address_change_id.is_(None))
+        .order_by(confirmations.c.created_at, confirmations.c.id)
+    )
+    return {
+        row.subscription_id: LastConfirmation(
+            state=DeliveryState(row.state),
+            attempts=row.attempts,
+            reply=row.reply,
+            created_at=row.created_at,
+            finished_at=row.finished_at,
+            next_try_at=row.due_at if row.state in _OPEN else None,
+        )
+        for row in session.connection().execute(query)
+    }
 
 
 def _wanted() -> ColumnElement[bool]:

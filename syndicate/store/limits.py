@@ -19,7 +19,7 @@ from syndicate.core.limits import Limit, Usage, grant, in_force, refund, spend
 from syndicate.core.pressure import failed, is_pressure, pressed, reason_of, tightened, worked
 from syndicate.model import DeliveryState, Outcome, OutcomeKind
 from syndicate.store.statements import upsert
-from syndicate.store.tables import DeliveryRow, LimitRow, SubscriberRow
+from syndicate.store.tables import ConfirmationRow, DeliveryRow, LimitRow, SubscriberRow, SubscriptionRow
 
 _TABLE: Any = LimitRow.__table__  # type: ignore[attr-defined]
 _DELIVERIES: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
@@ -141,6 +141,20 @@ def admit(session: Session, rows: Iterable[tuple[int, str]], limits: Limits, *, 
     return Admitted(chosen, len(turns))
 
 
+def turn_of(session: Session, email: str, limits: Limits, now: datetime) -> datetime | None:
+    """When a single mail to this address has its turn; None when it may go now, and then it is counted."""
+    domain = parse_address(email).domain
+    if not limits.bounds(domain):
+        return None
+    key = _DOMAIN + limits.name_of(domain)
+    usage = _locked(session, [key], now)[key]
+    limit = tightened(limits.limit_of(key), usage, widest=limits.widest, now=now)
+    busy = _on_their_way(session, limits, [key]).get(key, 0) if limit.connections is not None else 0
+    given = grant(limit, usage, asking=1, busy=busy, now=now)
+    _keep(session, {key: given.usage}, now)
+    return given.turns[0] if given.turns else None
+
+
 def relay_usages(session: Session, limits: Limits, relays: Iterable[str], now: datetime) -> dict[str, Usage]:
     """The usage of each of these relays that has a limit, locked until the commit."""
     bounded = [_RELAY + relay for relay in relays if limits.bounds_relay(relay)]
@@ -256,26 +270,41 @@ def _values(usage: Usage) -> dict[str, Any]:
 
 
 def _on_their_way(session: Session, limits: Limits, keys: Collection[str]) -> dict[str, int]:
-    """How many messages to each of these destinations are being sent, by all processes."""
+    """How many messages to each of these destinations are being sent, by all processes, confirmation mails too."""
     if not keys:
         return {}
     names = {key.removeprefix(_DOMAIN) for key in keys}
     domains = names | {domain for domain, name in limits.domains.items() if name in names}
     found: dict[str, int] = {}
-    for domain, count in session.execute(_sending_by_domain()):
-        if domain in domains:
-            key = _DOMAIN + limits.name_of(domain)
-            found[key] = found.get(key, 0) + count
+    for query in (_sending_by_domain(), _confirming_by_domain()):
+        for domain, count in session.execute(query):
+            if domain in domains:
+                key = _DOMAIN + limits.name_of(domain)
+                found[key] = found.get(key, 0) + count
     return found
 
 
 def _sending_by_domain() -> Any:
+    # Not a join: once SQLite has counted its rows (ANALYZE), it looked every subscriber up, to have them by domain.
+    domain = (
+        select(col(SubscriberRow.domain))
+        .where(col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
+        .scalar_subquery()
+    )
     return (
-        select(col(SubscriberRow.domain), func.count())
-        .select_from(DeliveryRow)
-        .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
+        select(domain.label("domain"), func.count())
         # Written out, since only then SQLite sees that the partial index holds all that is asked for.
         .where(col(DeliveryRow.state) == literal_column(f"'{DeliveryState.SENDING.value}'"))
+        .group_by(literal_column("1"))
+    )
+
+
+def _confirming_by_domain() -> Any:
+    return (
+        select(col(SubscriberRow.domain), func.count())
+        .join(SubscriptionRow, col(SubscriptionRow.subscriber_id) == col(SubscriberRow.id))
+        .join(ConfirmationRow, col(ConfirmationRow.subscription_id) == col(SubscriptionRow.id))
+        .where(col(ConfirmationRow.state) == DeliveryState.SENDING.value)
         .group_by(col(SubscriberRow.domain))
     )
 

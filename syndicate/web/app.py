@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from syndicate.errors import SyndicateError
 from syndicate.service.metrics import Metrics
+from syndicate.web.admin import Console
 from syndicate.web.api.app import ROOT, make_api
 from syndicate.web.callbacks import CALLBACKS, Callbacks
 from syndicate.web.errors import FAULT, told, told_status
@@ -81,6 +82,7 @@ def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
         *Callbacks(services).routes(),
         *Health(services).routes(),
         *MetricsPage(services, metrics).routes(),
+        *Console(services).routes(),
         *([Mount("/media", StaticFiles(directory=pictures))] if pictures else []),
     ]
     application = Starlette(

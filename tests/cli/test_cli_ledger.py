@@ -185,3 +185,33 @@ def test_watching_a_paused_issue_ends_at_once_and_ctrl_c_stops_nothing(publisher
     syndicate("issues", "pause", "1")
     shown = syndicate("issues", "show", "1", "--watch").out
     assert "paused" in shown
+
+
+def test_status_and_why_show_a_confirmation_that_waits_and_who_sends(
+    publisher: Publisher, syndicate: Call, server: RecordingServer
+) -> None:
+    server.replies = {"new@example.org": "450 4.2.0 later, please"}
+    syndicate("subscribers", "add", "new@example.org", "--digest", "morning")
+    syndicate("deliver")
+    document = syndicate("status", "--json").document
+    assert {**document["confirmations"], "next_at": None} == {"queued": 0, "deferred": 1, "sending": 0, "next_at": None}
+    assert document["confirmations"]["next_at"] is not None
+    assert (document["senders"], document["workers"]) == ([], [])
+    assert "confirmation mails: 0 queued, 1 deferred, 0 being sent, next at " in syndicate("status").out
+    (subscription,) = syndicate("why", "new@example.org", "--json").document["subscriptions"]
+    assert (subscription["confirmation"]["state"], subscription["confirmation"]["attempts"]) == ("deferred", 1)
+    assert (
+        "confirmation mail: deferred after 1 attempt (4.2.0 later, please); next try "
+        in syndicate("why", "new@example.org").out
+    )
+    syndicate("send", "morning", "--no-wait")
+    server.delay = 1.0
+    sending = publisher.start("deliver")
+    shown = ""
+    for _ in range(60):
+        shown = syndicate("status").out
+        if "last sign of life" in shown:
+            break
+    sending.communicate(timeout=60)
+    assert "on the wire" in shown
+    assert f"process {sending.pid}" in shown

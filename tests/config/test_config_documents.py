@@ -138,6 +138,7 @@ def test_the_sample_works_with_everything_switched_on(tmp_path: Path) -> None:
         "url_file",
         "urls",
         "password_file",
+        "secret_file",
         "query",
         "schedule",
         "markdown",

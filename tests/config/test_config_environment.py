@@ -31,7 +31,9 @@ def test_the_environment_wins_over_the_file(inspect: Inspect, good: str) -> None
     assert settings is not None, problems
     assert settings.site.title == "Another Courier"
     assert settings.site.language == "de"
-    assert settings.source["stories"].poll_interval == timedelta(hours=1)
+    stories = settings.source["stories"]
+    assert isinstance(stories, FolderSource)
+    assert stories.poll_interval == timedelta(hours=1)
     assert settings.digest["morning"].frequencies == (Frequency.WEEKLY, Frequency.INSTANT)
     assert settings.digest["morning"].max_items == 7
     assert settings.digest["morning"].catch_up is False

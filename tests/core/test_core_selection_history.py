@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -37,6 +38,26 @@ DIGESTS = st.builds(
 )
 
 
+STORIES = st.fixed_dictionaries(
+    {
+        "age": st.sampled_from([0, 0, 1, -1, 3, 12, 40]),
+        "topics": st.frozensets(st.sampled_from(NAMES)),
+        "category": st.sampled_from(["", *NAMES]),
+        "language": st.sampled_from(LANGUAGES),
+        "pinned": st.booleans(),
+        "lasts": st.sampled_from([None, None, 1, 5, 20]),
+        "popularity": st.none() | st.integers(0, 3).map(float),
+    }
+)
+READERS = st.fixed_dictionaries(
+    {
+        "chosen": st.lists(st.sampled_from([EVERYTHING, *NAMES]), min_size=1, max_size=2),
+        "frequency": st.sampled_from(["daily", *FREQUENCIES]),
+        "language": st.sampled_from(LANGUAGES),
+    }
+)
+
+
 @dataclass
 class Reader:
     """A reader and, kept independently of cursors, what is owed: pairs of article and topic, and what was carried."""
@@ -57,27 +78,37 @@ class Paper(RuleBasedStateMachine):
     within ``lookback``; beyond ``max_items`` of a digest that drops.
     """
 
-    @initialize(digest=DIGESTS)
-    def begin(self, digest: Digest) -> None:
+    @initialize(
+        digest=DIGESTS,
+        old=st.lists(STORIES, max_size=3),
+        readers=st.lists(READERS, min_size=2, max_size=4),
+        new=st.lists(STORIES, min_size=2, max_size=6),
+    )
+    def begin(
+        self, digest: Digest, old: list[dict[str, Any]], readers: list[dict[str, Any]], new: list[dict[str, Any]]
+    ) -> None:
+        """With readers and articles: there are many rules, and each example uses some of them only."""
         self.digest = digest
         self.now = NOW
         self.articles: dict[int, Outline] = {}
         self.readers: list[Reader] = []
+        for story in old:
+            self._ingest(**story)
+        for reader in readers:
+            self._sign_up(**reader)
+        for story in new:
+            self._ingest(**story)
 
     @property
     def last(self) -> int:
         return max((each.seq for each in self.articles.values()), default=0)
 
-    @rule(
-        age=st.integers(-1, 40),
-        topics=st.frozensets(st.sampled_from(NAMES)),
-        category=st.sampled_from(["", *NAMES]),
-        language=st.sampled_from(LANGUAGES),
-        pinned=st.booleans(),
-        lasts=st.none() | st.integers(1, 20),
-        popularity=st.none() | st.integers(0, 3).map(float),
-    )
-    def ingest(
+    @rule(stories=st.lists(STORIES, min_size=1, max_size=4))
+    def ingest(self, stories: list[dict[str, Any]]) -> None:
+        for story in stories:
+            self._ingest(**story)
+
+    def _ingest(
         self,
         age: int,
         topics: frozenset[str],
@@ -120,8 +151,12 @@ class Paper(RuleBasedStateMachine):
         each = self.articles[data.draw(st.sampled_from(sorted(self.articles)))]
         self.articles[each.id] = replace(each, withdrawn_at=None if each.withdrawn_at else self.now)
 
-    @rule(chosen=TOPICS, frequency=st.sampled_from(FREQUENCIES), language=st.sampled_from(LANGUAGES))
-    def sign_up(self, chosen: list[str], frequency: str, language: str) -> None:
+    @precondition(lambda self: len(self.readers) < 8)
+    @rule(reader=READERS)
+    def sign_up(self, reader: dict[str, Any]) -> None:
+        self._sign_up(**reader)
+
+    def _sign_up(self, chosen: list[str], frequency: str, language: str) -> None:
         standing = Standing(cursor=0, first=True, topics=first_topics(chosen), joined_seq=self.last)
         self.readers.append(Reader(standing, folded(chosen), frequency, language))
 
@@ -152,12 +187,19 @@ class Paper(RuleBasedStateMachine):
     def turn_the_clock(self, days: int) -> None:
         self.now += days * DAY
 
-    @rule(hours=st.integers(1, 200), frequency=st.sampled_from(FREQUENCIES), dies=st.booleans())
-    def compose(self, hours: int, frequency: str, dies: bool) -> None:
-        """An issue for the readers of a frequency; ``dies`` before its transaction was committed."""
+    @rule(
+        news=st.lists(STORIES, max_size=2),
+        hours=st.integers(0, 60),
+        frequencies=st.lists(st.sampled_from(FREQUENCIES), min_size=1, unique=True),
+        dies=st.sampled_from([False, False, False, True]),
+    )
+    def compose(self, news: list[dict[str, Any]], hours: int, frequencies: list[str], dies: bool) -> None:
+        """Some news, and issues for the readers of some frequencies; ``dies`` before they were committed."""
+        for story in news:
+            self._ingest(**story)
         self.now += timedelta(hours=hours)
         for reader in self.readers:
-            if reader.frequency == frequency:
+            if reader.frequency in frequencies:
                 self._issue(reader, dies=dies)
 
     def _takes(self, reader: Reader, article: Outline) -> bool:
@@ -222,4 +264,4 @@ class Paper(RuleBasedStateMachine):
 
 
 TestPaper = Paper.TestCase
-TestPaper.settings = settings(max_examples=150, stateful_step_count=40)
+TestPaper.settings = settings(max_examples=200, stateful_step_count=40)

@@ -120,6 +120,7 @@ def test_our_own_fault_suppresses_nobody(world: World) -> None:
     issue, reader = sent(world)
     taken = take(world, report(issue, reader, world.keyring, SPAM))
     assert (taken.fate, taken.cls, taken.suppressed) == (Fate.APPLIED, "block", False)
+    assert taken.words == "554 5.7.1 rejected as spam"
     assert listed(world) == []
 
 

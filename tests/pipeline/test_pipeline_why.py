@@ -13,11 +13,20 @@ from syndicate.core.addresses import hash_address, parse_address
 from syndicate.core.candidacy import Absence
 from syndicate.core.fate import Fate
 from syndicate.errors import UnknownNameError
-from syndicate.model import Envelope, Frequency, IssueState, Keyring, Outcome, OutcomeKind, SubscriptionState
+from syndicate.model import (
+    DeliveryState,
+    Envelope,
+    Frequency,
+    IssueState,
+    Keyring,
+    Outcome,
+    OutcomeKind,
+    SubscriptionState,
+)
 from syndicate.pipeline import control
 from syndicate.pipeline.members.erasing import erase
 from syndicate.pipeline.why import IssueStory, Story, why
-from syndicate.store import suppressions
+from syndicate.store import confirmations, suppressions
 from syndicate.store.deliveries import take
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import SuppressionReason
@@ -278,3 +287,25 @@ def test_the_newest_issues_come_first_and_are_limited(world: World) -> None:
         published(world, f"s{number}")
         world.compose(f"daily/{number}")
     assert [told.issue.id for told in asked(world, limit=3).issues] == [4, 3, 2]
+
+
+def test_a_confirmation_mail_that_waits_is_told(world: World) -> None:
+    subscriber_id = world.subscriber(ADA, state=SubscriptionState.UNCONFIRMED)
+    assert asked(world).confirmations == {}
+    with world.database.write() as session:
+        number = session.execute(
+            text("SELECT id FROM subscriptions WHERE subscriber_id = :id"), {"id": subscriber_id}
+        ).scalar_one()
+        assert confirmations.queue(session, number, world.now)
+        assert confirmations.waiting(session).next_at == world.now
+        confirmations.mark_sending(session, confirmations.due(session, world.now, 1)[0].id, "me", world.now)
+        assert confirmations.waiting(session).sending == 1
+        later = world.now + timedelta(hours=1)
+        confirmations.record(
+            session, 1, DeliveryState.DEFERRED, "4.2.0 greylisted", holder="me", now=world.now, due_at=later
+        )
+        waiting = confirmations.waiting(session)
+    assert (waiting.queued, waiting.deferred, waiting.sending, waiting.next_at) == (0, 1, 0, later)
+    (told,) = asked(world).confirmations.values()
+    assert (told.state, told.attempts, told.reply) == (DeliveryState.DEFERRED, 1, "4.2.0 greylisted")
+    assert (told.next_try_at, told.finished_at) == (later, None)

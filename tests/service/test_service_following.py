@@ -89,7 +89,7 @@ def test_an_article_of_one_paper_is_in_the_other_as_soon_as_it_is_told(tmp_path:
             document = port.folder / "feeds" / "all" / name
             until(lambda: b"Story second" in document.read_bytes(), "the first paper publishes")
             # Because it is told: its own next poll comes later than anybody waits here.
-            assert load_settings(town.config, {}).source["wire"].poll_interval.total_seconds() > PATIENCE
+            assert load_settings(town.config, {}).source["wire"].poll_interval.total_seconds() > PATIENCE  # type: ignore[union-attr]
             until(lambda: "Story second" in titles(town), "the article is in the second paper")
             _, log = stop(reading)
             assert "Traceback" not in log

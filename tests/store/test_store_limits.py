@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,13 +16,14 @@ from world import World, courier
 from syndicate.core.limits import DAY, Limit, Usage, grant, interval
 from syndicate.model import Keyring, Outcome, OutcomeKind, Rate
 from syndicate.store import limits as store
+from syndicate.store.compiled import moment
 from syndicate.store.deliveries import release, take
 from syndicate.store.due import _due
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder
 from syndicate.store.limits import Limits
 from syndicate.store.seats import claim_seats
-from syndicate.store.tables import DeliveryRow, IssueRow, SubscriberRow
+from syndicate.store.tables import DeliveryRow, IssueRow
 
 MINUTE = timedelta(minutes=1)
 RATE = Rate(100, MINUTE)
@@ -274,63 +276,70 @@ def test_a_take_moves_a_bounded_number_of_rows(world: World, monkeypatch: pytest
     assert 20 <= len(moved) < 40
 
 
-def backlog(database: Database, now: datetime, waiting: int, due: int) -> None:
-    """An issue with so many rows that wait for their turn and so many that are due."""
+WAITING, DUE = 100_000, 4
+
+
+def backlog(database: Database, now: datetime) -> None:
+    """As many rows that wait for their turn as a destination with a limit may have, few that are due, and a past issue."""
     with database.write() as session:
-        issue = IssueRow(digest="morning", period="p", state="running", recipients=waiting + due, composed_at=now)
-        session.add(issue)
+        connection = session.connection()
+        for number, state in ((1, "finished"), (2, "running")):
+            session.add(IssueRow(id=number, digest="morning", period=f"p{number}", state=state, composed_at=now))
         session.flush()
-        people: Any = SubscriberRow.__table__  # type: ignore[attr-defined]
-        rows: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
-        numbers = range(1, waiting + due + 1)
-        session.connection().execute(
-            people.insert(),
-            [
-                {"id": n, "email": f"r{n}@gmail.com", "email_key": f"r{n}@gmail.com", "email_hash": f"h{n}"}
-                | {"domain": "gmail.com", "created_at": now, "name": ""}
-                for n in numbers
-            ],
+        numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :all) "
+        values = {"all": WAITING + DUE, "waiting": WAITING}
+        times = {name: moment(session, at) for name, at in (("now", now), ("later", now + MINUTE))}
+        statements = (
+            """INSERT INTO subscribers (id, email, email_key, email_hash, domain, created_at, name) {numbers}
+            SELECT n, 'r' || n || '@gmail.com', 'r' || n || '@gmail.com', 'h' || n, 'gmail.com', :now, '' FROM numbers""",
+            """INSERT INTO deliveries (issue_id, subscriber_id, state, attempts, resolved, due_at, finished_at) {numbers}
+            SELECT 1, n, 'accepted', 1, false, :now, :now FROM numbers""",
+            """INSERT INTO deliveries (issue_id, subscriber_id, state, attempts, resolved, due_at) {numbers}
+            SELECT 2, n, 'queued', 0, false, CASE WHEN n <= :waiting THEN :later ELSE :now END FROM numbers""",
         )
-        session.connection().execute(
-            rows.insert(),
-            [
-                {"issue_id": issue.id, "subscriber_id": n, "state": "queued", "attempts": 0, "resolved": False}
-                | {"due_at": now + MINUTE if n <= waiting else now}
-                for n in numbers
-            ],
-        )
+        for statement in (each.replace("{numbers}", numbers) for each in statements):
+            given = {name: value for name, value in (values | times).items() if f":{name}" in statement}
+            connection.execute(text(statement), given)
 
 
-def test_what_waits_for_its_turn_is_not_looked_at(sqlite_database: Database, now: datetime) -> None:
-    backlog(sqlite_database, now, waiting=3000, due=4)
-    with sqlite_database.write() as session:
+def plan_of(session: Session, sql: str, values: Any) -> str:
+    connection = session.connection()
+    explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+    return "\n".join(" ".join(map(str, row)) for row in connection.exec_driver_sql(explain + sql, values))
+
+
+def reads_all(plan: str, table: str) -> bool:
+    """Whether a plan reads a whole table, by itself or by an index that holds it all; in the words of either database."""
+    return re.search(rf"SCAN {table}\b(?! USING INDEX ix_deliveries_sending)|Seq Scan on {table}\b", plan) is not None
+
+
+def test_what_waits_for_its_turn_is_not_looked_at(database: Database, now: datetime) -> None:
+    backlog(database, now)
+    with database.write() as session:
         connection = session.connection()
-        sql = str(_due("sqlite", within=False).compile(dialect=connection.dialect))
-        values = (1, "2026-11-22 08:00:00.000000", 40, 0)
-        plan = " ".join(row.detail for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + sql, values))
-        assert "ix_deliveries_issue_state (issue_id=? AND state=? AND due_at<?)" in plan
-        busy = str(
-            store._sending_by_domain().compile(
-                connection, compile_kwargs={"literal_binds": True, "render_postcompile": True}
-            )
-        )
-        plan = " ".join(row.detail for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + busy))
-        assert "ix_deliveries_sending" in plan
-        assert "SCAN subscribers" not in plan
-
-
-def test_on_postgres_neither(postgres_database: Database, now: datetime) -> None:
-    backlog(postgres_database, now, waiting=3000, due=4)
-    with postgres_database.write() as session:
-        connection = session.connection()
-        connection.exec_driver_sql("ANALYZE deliveries")
-        busy = str(
-            store._sending_by_domain().compile(
-                connection, compile_kwargs={"literal_binds": True, "render_postcompile": True}
-            )
-        )
-        plan = " ".join(row[0] for row in connection.exec_driver_sql("EXPLAIN " + busy))
-        assert "Index Scan using ix_deliveries_sending" in plan or "Index Only Scan using ix_deliveries_sending" in plan
+        # As a new issue is found, before anything has counted its rows, and after.
+        for analysed in (False, True):
+            if analysed:
+                connection.exec_driver_sql("ANALYZE")
+            for within in (False, True):
+                statement = _due(connection.dialect.name, within=within).compile(dialect=connection.dialect)
+                values: Any = {"issue": 2, "now": moment(session, now), "most": 40}
+                values |= {"first": WAITING, "last": WAITING + 2_000}
+                if statement.positiontup is not None:
+                    values = tuple((statement.params | values)[name] for name in statement.positiontup)
+                plan = plan_of(session, str(statement), values)
+                index = "deliveries_pkey|PRIMARY KEY" if within else "ix_deliveries_issue_state"
+                assert re.search(index, plan), plan
+                assert not reads_all(plan, "deliveries"), plan
+                assert not reads_all(plan, "subscribers"), plan
+            literal = {"literal_binds": True, "render_postcompile": True}
+            busy = str(store._sending_by_domain().compile(connection, compile_kwargs=literal))
+            plan = plan_of(session, busy, ())
+            assert "ix_deliveries_sending" in plan, plan
+            assert not reads_all(plan, "deliveries"), plan
+            assert not reads_all(plan, "subscribers"), plan
+        tasks = take(session, holder="me", now=now, limit=40, limits=gmail())
+        assert len(tasks) == 0, "they are nobody's: none of them is subscribed"
 
 
 def claim(session: Session, holder: str, wanted: int, now: datetime) -> int:

@@ -207,6 +207,12 @@ def _tell_senders(call: Invocation, found: Status) -> None:
             ("sending", "since", "last sign of life", "on the wire", "issue", "batch", "connections"),
             [_sender_row(sender) for sender in found.senders],
         )
+    owed = found.confirmations
+    if owed.queued or owed.deferred or owed.sending:
+        after = f", next at {shown(owed.next_at)}" if owed.next_at is not None else ""
+        say.text(
+            f"confirmation mails: {owed.queued} queued, {owed.deferred} deferred, {owed.sending} being sent{after}"
+        )
     if found.workers:
         say.text(f"{counted(len(found.workers), 'worker')}, at work or waiting for a batch")
 

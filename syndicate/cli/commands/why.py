@@ -12,6 +12,7 @@ from syndicate.cli.output import counted, shown
 
 if TYPE_CHECKING:
     from syndicate.pipeline.why import IssueStory, Story
+    from syndicate.store.confirmations import LastConfirmation
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +58,8 @@ def why(
 
 
 def _document(story: Story) -> dict[str, Any]:
+    from dataclasses import asdict
+
     from syndicate.core.topics import chosen_topics
 
     suppression, article = story.suppression, story.article
@@ -77,6 +80,7 @@ def _document(story: Story) -> dict[str, Any]:
                 "created_at": each.created_at,
                 "confirmed_at": each.confirmed_at,
                 "unsubscribed_at": each.unsubscribed_at,
+                "confirmation": (found := story.confirmations.get(each.id)) and asdict(found),
             }
             for each in story.subscriptions
         ],
@@ -161,6 +165,8 @@ def _tell(call: Invocation, story: Story) -> None:
         since = each.unsubscribed_at or each.confirmed_at or each.created_at
         topics = "all topics" if "*" in each.topics else f"topics {', '.join(each.topics)}"
         say.text(f"  {each.digest}: {each.state} since {shown(since)}, {each.frequency}, {topics}")
+        if each.confirmed_at is None and (asked := story.confirmations.get(each.id)) is not None:
+            say.text(f"    {_confirmation(asked)}")
     if story.article is not None:
         number = story.article.seq or "none"
         say.text(f"article: {story.article.title} (sequence number {number}, {shown(story.article.published_at)})")
@@ -168,6 +174,14 @@ def _tell(call: Invocation, story: Story) -> None:
         _tell_issue(call, told)
     if not story.issues:
         say.text("no issue of these digests was made yet")
+
+
+def _confirmation(asked: LastConfirmation) -> str:
+    line = f"confirmation mail: {asked.state} after {counted(asked.attempts, 'attempt')}"
+    if asked.finished_at is not None:
+        line = f"confirmation mail: {asked.state} at {shown(asked.finished_at)}"
+    said = f" ({asked.reply})" if asked.reply else ""
+    return f"{line}{said}; next try {shown(asked.next_try_at)}" if asked.next_try_at else f"{line}{said}"
 
 
 def _tell_issue(call: Invocation, told: IssueStory) -> None:

@@ -1,17 +1,24 @@
-"""Sends the confirmation mails that are owed (double opt-in), one after the other, each recorded like a delivery."""
+"""Sends the confirmation mails that are owed (double opt-in), each recorded like a delivery.
+
+A few go side by side, so that a silent server holds up one of them and not the others. They keep to the limits of
+digests and to ``max_conns``; which relay takes one is ``post_office.py``.
+"""
 
 from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from syndicate.core.retry import next_attempt
 from syndicate.errors import AddressError, HeaderError, RelayError, SyndicateError, UnknownNameError
+from syndicate.io.dialogue import drive
 from syndicate.model import DeliveryState, Envelope, Outcome, OutcomeKind
 from syndicate.pipeline.deliver.delivering import DeliverResult
 from syndicate.pipeline.deliver.lease import Lease
+from syndicate.pipeline.deliver.parking import NoSeatError
+from syndicate.pipeline.deliver.post_office import PostOffice
 from syndicate.pipeline.deliver.protocols import Connection, Sender
 from syndicate.pipeline.deliver.request import Holder, LostHoldError
 from syndicate.pipeline.deliver.settling import Rules
@@ -19,51 +26,52 @@ from syndicate.store import confirmations
 from syndicate.store.confirmations import DueConfirmation
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder, remove_holder
+from syndicate.store.limits import Limits
 
-_AT_ONCE = 100
+#: So many go side by side at most.
+LANES = 4
+#: So long a server may take for each answer, in seconds: it is one mail, and others wait.
+PATIENCE = 60.0
+_AGAIN = 0.3
 
 
 def send_confirmations(
     database: Database,
-    sender: Sender,
+    senders: Sequence[Sender],
     envelope: Callable[[DueConfirmation, datetime], Envelope],
     *,
     holder: Holder,
     rules: Rules,
+    limits: Limits,
     stop: threading.Event,
     may_take: Callable[[], None],
     log: Callable[[str], None],
 ) -> DeliverResult:
-    """Send what is due. A relay that does not work and a full disk end it in order: ``stopped_by`` says so."""
+    """Send what is due, over the first of the relays that works and may take one now.
+
+    Relays none of which works, and a full disk, end it in order: ``stopped_by`` says so. ``waits_until``: no relay may
+    be given one before.
+    """
     result = DeliverResult()
-    clock = rules.clock
-    now = clock()
+    now = rules.clock()
     with database.write() as session:
         confirmations.take_over(session, me=holder.name, alone=holder.alone, now=now)
-        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now)
-    lease = Lease(database, holder, clock=clock, log=log)
-    mailer = _Mailer(
-        database, sender, envelope, holder=holder, rules=rules, lease=lease, log=log, outcomes=result.outcomes
+        register_holder(session, holder.name, host=holder.host, pid=holder.pid, now=now, boot_id=holder.boot_id)
+    lease = Lease(database, holder, clock=rules.clock, log=log)
+    office = PostOffice(
+        database, senders, limits, holder=holder, clock=rules.clock, lanes=LANES, may_take=may_take, log=log
     )
+    mailer = _Mailer(database, office, envelope, holder=holder, rules=rules, lease=lease, stop=stop, log=log)
     lease.start()
     try:
-        while not stop.is_set():
-            may_take()
-            with database.write() as session:
-                found = confirmations.due(session, clock(), _AT_ONCE)
-            if not found:
-                break
-            for confirmation in found:
-                if stop.is_set():
-                    break
-                mailer.send(confirmation)
+        mailer.run()
     except SyndicateError as error:
         result.stopped_by = error
     finally:
-        mailer.close()
         lease.end()
         with database.write() as session:
             remove_holder(session, holder.name)
+    result.outcomes, result.waits_until = mailer.outcomes, office.waits_until
     return result
 
 
@@ -71,52 +79,81 @@ class _Mailer:
     def __init__(
         self,
         database: Database,
-        sender: Sender,
+        office: PostOffice,
         envelope: Callable[[DueConfirmation, datetime], Envelope],
         *,
         holder: Holder,
         rules: Rules,
         lease: Lease,
+        stop: threading.Event,
         log: Callable[[str], None],
-        outcomes: dict[DeliveryState, int],
     ) -> None:
-        self._log = log
-        self._outcomes = outcomes
         self._database = database
-        self._sender = sender
+        self._office = office
         self._envelope = envelope
         self._holder = holder.name
         self._rules = rules
         self._lease = lease
-        self._connection: Connection | None = None
+        self._stop = stop
+        self._log = log
+        self._failure: BaseException | None = None
+        self._lock = threading.Lock()
+        self.outcomes: dict[DeliveryState, int] = {}
 
-    def send(self, confirmation: DueConfirmation) -> None:
-        self._lease.require()
-        now = self._rules.clock()
-        with self._database.write() as session:
-            if not confirmations.mark_sending(session, confirmation.id, self._holder, now):
-                return
+    def run(self) -> None:
+        """Send until nothing is due. Raises what ended it too early."""
+        lanes = [threading.Thread(target=self._lane, name=f"confirming-{n}", daemon=True) for n in range(LANES)]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _lane(self) -> None:
+        post = _Post()
         try:
-            outcome = self._attempt(confirmation, now)
-        except RelayError:
-            with self._database.write() as session:
-                confirmations.release(session, confirmation.id, holder=self._holder)
-            raise
+            while not self._stop.is_set() and self._failure is None:
+                self._lease.require()
+                taken = self._office.take()
+                if taken is None:
+                    return
+                if isinstance(taken, float):
+                    self._stop.wait(taken)
+                    continue
+                self._send(post, *taken)
+        except BaseException as error:  # noqa: BLE001 - raised again by run(), in the thread that called it
+            with self._lock:
+                self._failure = self._failure or error
+        finally:
+            post.close()
+
+    def _send(self, post: _Post, confirmation: DueConfirmation, sender: Sender) -> None:
+        now = self._rules.clock()
+        try:
+            outcome = self._attempt(post, confirmation, sender, now)
+        except RelayError as error:
+            post.close()
+            self._office.put_back(confirmation, sender)
+            if isinstance(error, NoSeatError):
+                self._stop.wait(_AGAIN)
+            else:
+                self._office.failed(sender, error)
+            return
         except Exception as error:  # noqa: BLE001 - one mail that cannot be made must not stop the others
             self._log(f"confirmation mail {confirmation.id} could not be made and is tried again later: {error}")
             outcome = Outcome(kind=OutcomeKind.DEFERRED, text=f"not made: {type(error).__name__}", relay="")
         self._record(confirmation, outcome)
+        self._office.answered(sender, confirmation, outcome)
 
-    def _attempt(self, confirmation: DueConfirmation, now: datetime) -> Outcome:
+    def _attempt(self, post: _Post, confirmation: DueConfirmation, sender: Sender, now: datetime) -> Outcome:
         try:
             envelope = self._envelope(confirmation, now)
         except (AddressError, HeaderError, UnknownNameError) as error:
             # UnknownNameError: its digest is no longer configured.
-            return Outcome(kind=OutcomeKind.REJECTED, text=str(error), relay=self._sender.label)
-        if self._connection is None or not self._connection.usable:
-            self.close()
-            self._connection = self._sender.connect()
-        return self._connection.send(envelope)
+            return Outcome(kind=OutcomeKind.REJECTED, text=str(error), relay=sender.label)
+        connection = post.to(sender)
+        return drive(_Hasty(connection), connection.steps(envelope))
 
     def _record(self, confirmation: DueConfirmation, outcome: Outcome) -> None:
         now = self._rules.clock()
@@ -141,9 +178,42 @@ class _Mailer:
             raise LostHoldError(
                 f"confirmation mail {confirmation.id} was taken over by another process; this one stops"
             )
-        self._outcomes[state] = self._outcomes.get(state, 0) + 1
+        with self._lock:
+            self.outcomes[state] = self.outcomes.get(state, 0) + 1
+
+
+class _Post:
+    """The one connection of a lane."""
+
+    def __init__(self) -> None:
+        self._label = ""
+        self._connection: Connection | None = None
+
+    def to(self, sender: Sender) -> Connection:
+        """A connection that can be used, to this relay. Raises RelayError."""
+        if self._connection is None or self._label != sender.label or not self._connection.usable:
+            self.close()
+            self._connection, self._label = sender.connect(), sender.label
+        return self._connection
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class _Hasty:
+    """A connection whose dialogue waits no longer than ``PATIENCE``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def patience(self) -> float:
+        return min(self._connection.patience, PATIENCE)
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def open(self) -> None:
+        self._connection.open()

@@ -21,6 +21,9 @@ from syndicate.store import confirmations, subscribers
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import is_suppressed
 
+# The ways by which an operator ends a subscription, not its reader.
+OPERATORS = frozenset({"cli", "console"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
@@ -87,7 +90,7 @@ def may_undo(session: Session, subscription: Subscription, now: datetime) -> boo
         return False
     events = subscribers.consent_of(session, subscription.id)
     last = events[-1] if events else None
-    if last is None or last.event != Event.UNSUBSCRIBE or last.via in {"cli", "api"} or last.at + UNDO_WITHIN <= now:
+    if last is None or last.event != Event.UNSUBSCRIBE or last.via in OPERATORS or last.at + UNDO_WITHIN <= now:
         return False
     hashed = subscribers.hash_and_domain(session, subscription.subscriber_id)
     return hashed is not None and not is_suppressed(session, *hashed)

@@ -13,6 +13,7 @@ from syndicate.store.tables.articles import (
 )
 from syndicate.store.tables.attempts import AttemptRow
 from syndicate.store.tables.bounces import BounceRow
+from syndicate.store.tables.console import AuditRow, OperatorRow, OperatorSessionRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import (
     BatchRow,
@@ -54,6 +55,7 @@ __all__ = [
     "ArticleTermRow",
     "ArticleVersionRow",
     "AttemptRow",
+    "AuditRow",
     "BatchRow",
     "BounceRow",
     "CohortRow",
@@ -79,6 +81,8 @@ __all__ = [
     "JointEditionRow",
     "LimitRow",
     "MetaRow",
+    "OperatorRow",
+    "OperatorSessionRow",
     "ReaderSaltRow",
     "RelaySeatRow",
     "ScheduleRow",

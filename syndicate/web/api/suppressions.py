@@ -41,19 +41,19 @@ class SuppressionOperations:
     def suppress(self, body: NewSuppression) -> Response:
         """Never write to an address or a domain again. What is queued for it does not leave any more."""
         services = self._services
-        done = suppressing.suppress(
-            services.database, services.keyring, body.entry, note=body.note, now=services.clock()
-        )
-        return answer(_document(done.entry), 201 if done.added else 200)
+        what, now = body.entry, services.clock()
+        new = suppressing.suppress(services.database, services.keyring, what, note=body.note, now=now)
+        found = suppressing.find_entry(services.database, services.keyring, what)
+        return answer(_document(found), 201 if new else 200)
 
     def look_up_suppression(self, body: NewSuppression) -> Response:
         """Find the entry of an address or a domain. `note` has no meaning here."""
         services = self._services
-        return answer(_document(suppressing.find(services.database, services.keyring, body.entry)))
+        return answer(_document(suppressing.find_entry(services.database, services.keyring, body.entry)))
 
     def release(self, number: Number) -> Response:
         """Take an entry off the list. What came back from it before counts no more."""
-        return answer({"removed": True, "absolved": suppressing.release(self._services.database, number)})
+        return answer({"removed": True, "absolved": suppressing.release_entry(self._services.database, number)})
 
 
 def _document(entry: Suppression) -> dict[str, Any]:

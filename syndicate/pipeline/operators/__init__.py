@@ -1,0 +1,1 @@
+"""Operators of the console: accounts, and signing in and out."""

@@ -1,0 +1,56 @@
+"""All places of the console, with who may go there; and its style sheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from syndicate.web.admin.frame import Frame
+from syndicate.web.admin.guard import Guard, Place
+from syndicate.web.admin.issues import IssuePlaces
+from syndicate.web.admin.people import PeoplePlaces
+from syndicate.web.admin.standing import StandingPlaces
+
+if TYPE_CHECKING:
+    from syndicate.service.wiring import Services
+
+
+class Console:
+    """The routes; none at all while ``admin.enabled`` is off."""
+
+    def __init__(self, services: Services) -> None:
+        self._enabled = services.settings.admin.enabled
+        self._services = services
+
+    def places(self, guard: Guard) -> list[Place]:
+        """Every route behind the sign-in."""
+        return [
+            *StandingPlaces(self._services, guard).places(),
+            *IssuePlaces(self._services, guard).places(),
+            *PeoplePlaces(self._services, guard).places(),
+        ]
+
+    def routes(self) -> list[BaseRoute]:
+        """For the application."""
+        if not self._enabled:
+            return []
+        frame = Frame(self._services.settings, self._services.templates)
+        guard = Guard(self._services, frame)
+
+        def style(_request: Request) -> Response:
+            headers = {"cache-control": "public, max-age=31536000, immutable", "etag": f'"{frame.style_tag}"'}
+            return Response(frame.style, media_type="text/css", headers=headers)
+
+        def script(_request: Request) -> Response:
+            headers = {"cache-control": "public, max-age=31536000, immutable"}
+            return Response(frame.script, media_type="text/javascript", headers=headers)
+
+        return [
+            Route("/static/admin.css", style, methods=["GET"]),
+            Route("/static/admin.js", script, methods=["GET"]),
+            *guard.sign_in_routes(),
+            *(guard.route(place) for place in self.places(guard)),
+        ]

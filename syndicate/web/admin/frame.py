@@ -1,0 +1,97 @@
+"""Renders the pages of ``templates/admin``: one layout, and what each of them may need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from jinja2 import DictLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+from starlette.responses import HTMLResponse, Response
+
+from syndicate.config import Settings
+from syndicate.model import Role
+from syndicate.store.operators import Operator
+
+FOLDER: Final = "admin/"
+STYLE: Final = FOLDER + "admin.css"
+SCRIPT: Final = FOLDER + "admin.js"
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "x-robots-tag": "noindex, nofollow",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
+        "form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+}
+_MENU: Final = (
+    ("", "Overview", Role.VIEWER),
+    ("/issues", "Issues", Role.VIEWER),
+    ("/subscribers", "Subscribers", Role.EDITOR),
+    ("/suppressions", "Suppressions", Role.EDITOR),
+    ("/sources", "Sources and feeds", Role.VIEWER),
+    ("/settings", "Settings", Role.OWNER),
+    ("/audit", "Audit log", Role.OWNER),
+)
+_RANK: Final = {Role.VIEWER: 0, Role.EDITOR: 1, Role.OWNER: 2}
+
+
+def may(operator: Operator, role: Role) -> bool:
+    """Whether an operator may do what a role may."""
+    return _RANK[operator.role] >= _RANK[role]
+
+
+class Frame:
+    """The compiled templates. An operator's own of the same names are taken in when the process starts."""
+
+    def __init__(self, settings: Settings, templates: Mapping[str, str]) -> None:
+        root = urlsplit(settings.service.public_url).path.rstrip("/")
+        self.base = f"{root}/admin"
+        self.secure = urlsplit(settings.service.public_url).scheme == "https"
+        self.style = templates[STYLE].encode()
+        self.style_tag = hashlib.sha256(self.style).hexdigest()[:16]
+        self.script = templates[SCRIPT].encode()
+        script_tag = hashlib.sha256(self.script).hexdigest()[:16]
+        zone = ZoneInfo(settings.site.timezone)
+        self._templates = SandboxedEnvironment(
+            loader=DictLoader({name: text for name, text in templates.items() if name.startswith(FOLDER)}),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.finalize = lambda value: "" if value is None else value
+        self._templates.filters["moment"] = lambda at: _moment(at, zone)
+        self._templates.filters["number"] = lambda count: f"{count:,}".replace(",", "\u202f")
+        self._templates.globals.update(
+            site_title=settings.site.title or "Syndicate",
+            base=self.base,
+            style=f"{root}/static/admin.css?v={self.style_tag}",
+            script=f"{root}/static/admin.js?v={script_tag}",
+            zone=zone.key,
+        )
+
+    def page(
+        self, name: str, *, operator: Operator | None, form_token: str, status: int = 200, **values: Any
+    ) -> Response:
+        """One page. ``form_token`` goes into each of its forms."""
+        menu = [] if operator is None else [(path, word) for path, word, role in _MENU if may(operator, role)]
+        text = self._templates.get_template(f"{FOLDER}{name}.html").render(
+            **values,
+            operator=operator,
+            csrf=form_token,
+            menu=menu,
+            editor=operator is not None and may(operator, Role.EDITOR),
+            owner=operator is not None and may(operator, Role.OWNER),
+        )
+        return HTMLResponse(text, status_code=status, headers=_HEADERS)
+
+
+def _moment(at: datetime | None, zone: ZoneInfo) -> str:
+    return "" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
