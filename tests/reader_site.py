@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from members_setup import SETTINGS, add, rows
+from own_host import own_host
 from starlette.testclient import TestClient
 
 from syndicate.config import Settings
@@ -29,7 +30,7 @@ class Site:
         self.services = services = Services(configuration, clock=lambda: self.now)
         services.__dict__["database"] = database
         services.__dict__["keyring"] = keyring
-        self.client = TestClient(make_app(services), raise_server_exceptions=False)
+        self.client = TestClient(make_app(services), own_host(services), raise_server_exceptions=False)
 
     def link(self, purpose: Purpose, number: int) -> str:
         expires_at = self.now + timedelta(hours=72) if purpose is Purpose.CONFIRM else None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyotp
 import pytest
 from members_setup import rows
+from own_host import own_host
 from publisher import Publisher
 from starlette.testclient import TestClient
 
@@ -38,7 +39,7 @@ class Desk:
             accounts.add_operator(self.services.database, role.value, PASSWORD, role, self.now)
 
     def client(self) -> TestClient:
-        return TestClient(make_app(self.services), base_url="https://testserver", follow_redirects=False)
+        return TestClient(make_app(self.services), base_url=own_host(self.services), follow_redirects=False)
 
     def signed_in(self, name: str, code: str = "") -> TestClient:
         client = self.client()
@@ -76,7 +77,7 @@ def drafted(desk: Desk) -> Desk:
 
 def test_it_is_not_there_unless_it_is_enabled(tmp_path: Path) -> None:
     services = Publisher(tmp_path).write().services(lambda: datetime.now(UTC))
-    client = TestClient(make_app(services))
+    client = TestClient(make_app(services), own_host(services))
     assert client.get("/admin").status_code == client.get("/admin/sign-in").status_code == 404
     services.close()
 
@@ -140,7 +141,7 @@ def test_signing_out_and_disabling_end_sessions(desk: Desk) -> None:
     client, other = desk.signed_in("owner"), desk.signed_in("editor")
     kept = client.cookies[COOKIE]
     assert client.post("/admin/sign-out", data={"csrf": token(client.get("/admin").text)}).status_code == 303
-    client.cookies.set(COOKIE, kept, domain="testserver.local", path="/admin")
+    client.cookies.set(COOKIE, kept, domain="news.courier.example", path="/admin")
     assert client.get("/admin").status_code == 303
     accounts.set_disabled(desk.services.database, "editor", desk.now, disabled=True)
     assert other.get("/admin").status_code == 303

@@ -9,6 +9,7 @@ import pytest
 from following_world import FEED, TOPIC, FollowingWorld
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from own_host import own_host
 from starlette.testclient import TestClient
 from web_servers import WebServer
 
@@ -29,7 +30,7 @@ class Site:
         services = Services(self.world.settings, clock=self.world.clock)
         services.__dict__["database"] = database
         services.__dict__["keyring"] = keyring
-        self.client = TestClient(make_app(services), raise_server_exceptions=False)
+        self.client = TestClient(make_app(services), own_host(services), raise_server_exceptions=False)
         self.world.found()
         self.world.follow()
         self.path = f"/websub/{self.feed.token}"

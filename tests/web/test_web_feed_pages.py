@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from own_host import own_host
 from sqlalchemy import text
 from starlette.testclient import TestClient
 from world import World, courier
@@ -56,7 +57,12 @@ def client(world: World, settings: Settings) -> TestClient:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(WRITERS[form](document))
     (settings.feeds_path / "feeds.opml").write_text("<opml/>")
-    return TestClient(make_app(services), raise_server_exceptions=False, follow_redirects=False)
+    return TestClient(
+        make_app(services),
+        own_host(services),
+        raise_server_exceptions=False,
+        follow_redirects=False,
+    )
 
 
 def test_the_page_of_a_feed_leads_to_those_below_it(world: World, settings: Settings) -> None:
@@ -67,7 +73,7 @@ def test_the_page_of_a_feed_leads_to_those_below_it(world: World, settings: Sett
     world.article("two", language="ar", author="Ada Lock")
     world.poll()
     publish(world.database, settings, world.now)
-    page = TestClient(make_app(services)).get("/feeds/all/").text
+    page = TestClient(make_app(services), own_host(services)).get("/feeds/all/").text
     for heading, links in (
         ("By author", {"/feeds/all/author/ada-lock/": "Ada Lock", f"/feeds/all/author/{quote('林雨青')}/": "林雨青"}),
         ("By language", {"/feeds/all/language/ar/": "العربية", "/feeds/all/language/en/": "English"}),

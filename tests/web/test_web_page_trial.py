@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from members_setup import SETTINGS
+from own_host import own_host
 from starlette.testclient import TestClient
 
 from syndicate.config import Settings
@@ -63,7 +64,7 @@ def client(
     services = Services(settings, clock=lambda: now)
     services.__dict__["database"] = sqlite_database
     services.__dict__["keyring"] = keyring
-    return TestClient(make_app(services), raise_server_exceptions=True)
+    return TestClient(make_app(services), own_host(services), raise_server_exceptions=True)
 
 
 @pytest.mark.parametrize("client", ["landing", "base"], indirect=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from own_host import own_host
 from starlette.testclient import TestClient
 from websub_world import ROOT, RSS, WebSubWorld
 
@@ -27,7 +28,7 @@ def client_of(database: Database, folder: Path, keyring: Keyring, **options: Any
     services = Services(world.settings, clock=world.clock)
     services.__dict__["database"] = database
     services.__dict__["keyring"] = keyring
-    return TestClient(make_app(services), raise_server_exceptions=False), world
+    return TestClient(make_app(services), own_host(services), raise_server_exceptions=False), world
 
 
 @pytest.fixture
