@@ -21,6 +21,7 @@ def delivery(state: DeliveryState, **fields: Any) -> DeliveryFacts:
         "reason": None,
         "attempts": 1,
         "due_at": START,
+        "first_marked_at": START + MINUTE,
         "marked_at": START + MINUTE,
         "finished_at": START + 2 * MINUTE,
         "relay": "mx:25",

@@ -114,7 +114,7 @@ def test_from_the_form_to_the_first_digest_and_back(town: Town) -> None:
     one_click = httpx.post(leave[1], data={"List-Unsubscribe": "One-Click"})
     assert (one_click.status_code, "set-cookie" in one_click.headers) == (200, False)
     tab.open(leave[1])
-    assert town.heading() == "You are unsubscribed"
+    until(lambda: town.heading() == "You are unsubscribed", "the page that says so")
     town.press("Undo, keep it", "All is as it was")
     tab.look("document.querySelector('main a').click()")
     until(lambda: town.heading() == "What you get", "the preferences")
