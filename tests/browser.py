@@ -49,10 +49,10 @@ CONTRASTS = """(() => {
 })()"""
 # What stands out beside the window, and what a finger cannot hit (2.5.8: 24 pixels, links within sentences excepted).
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-TOO_SMALL = """[...document.querySelectorAll("a, input, button")]
+TOO_SMALL = """[...document.querySelectorAll("a, input:not([type=hidden]), button")]
   .filter(e => !(e.tagName === "A" && e.closest("p, li") && getComputedStyle(e).display === "inline"
     && e.parentElement.textContent.trim() !== e.textContent.trim()))
-  .map(e => [e.tagName, e.textContent, e.getBoundingClientRect().height]).filter(([, , height]) => height < 24)"""
+  .map(e => [e.tagName, e.textContent, (e.closest("label") || e).getBoundingClientRect().height]).filter(([, , height]) => height < 24)"""
 
 
 def chromium() -> str:

@@ -139,9 +139,10 @@ def test_a_page_is_worked_with_the_keyboard_alone(site: Site) -> None:
         met.append(site.tab.look(FOCUSED))
     assert len({(tag, target) for tag, target, _ in met}) >= wanted - 1  # the address stands there twice
     assert all(visible for _, _, visible in met), met
-    assert met[-1][1] == f"{site.url}/feeds/all/"
+    assert f"{site.url}/feeds/all/" in {target for _, target, _ in met}
+    path = met[-1][1].removeprefix(site.url)
     site.tab.press("Enter")
-    until(lambda: bool(site.tab.look("location.pathname") == "/feeds/all/"), "the last link was followed")
+    until(lambda: bool(site.tab.look("location.pathname") == path), "the last link was followed")
 
 
 @pytest.mark.slow
