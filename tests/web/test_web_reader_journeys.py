@@ -36,8 +36,10 @@ class Town:
     services: Services
 
     def mails(self, to: str) -> list[EmailMessage]:
+        """What came for an address, oldest first: by time, since the names of files are those of the messages."""
         found = []
-        for place in sorted((self.publisher.folder / "outbox" / "new").iterdir()):
+        new = self.publisher.folder / "outbox" / "new"
+        for place in sorted(new.iterdir(), key=lambda place: place.stat().st_mtime_ns):
             mail = message_from_bytes(place.read_bytes(), policy=policy.default)
             if mail["To"].addresses[0].addr_spec == to:
                 found.append(mail)
