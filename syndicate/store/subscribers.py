@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, update
 from sqlmodel import Session, SQLModel, col
 
-from syndicate.core.addresses import Address
+from syndicate.core.addresses import Address, name_key
 from syndicate.model import DeliveryState, Frequency, Subscriber, Subscription, SubscriptionState, WebhookEvent
 from syndicate.store.articles import highest_seq
 from syndicate.store.attempts import forget_words
@@ -106,6 +106,7 @@ def ensure_subscriber(
         "language": language,
         "timezone": timezone,
         "created_at": now,
+        "name_key": name_key(name),
     }
     new = insert_new(session, SubscriberRow, row, ("email_key",))
     found = find_subscriber(session, address.key)
@@ -116,7 +117,10 @@ def ensure_subscriber(
 def update_person(session: Session, subscriber_id: int, changes: Mapping[str, str | None]) -> None:
     """Set name, language or timezone."""
     if changes:
-        session.connection().execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(dict(changes)))
+        values = dict(changes)
+        if "name" in changes:
+            values["name_key"] = name_key(changes["name"] or "")
+        session.connection().execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(values))
 
 
 def subscription_by_id(session: Session, subscription_id: int) -> Subscription | None:
