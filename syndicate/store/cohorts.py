@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Integer, Text, func, select, type_coerce, update
 from sqlmodel import Session, col
@@ -82,7 +82,8 @@ def _grouped(session: Session, conditions: Sequence[Any]) -> Iterator[tuple[tupl
     # as the driver's own tuples: as rows of SQLAlchemy's a million takes 2.4 s instead of 1.1 s.
     result = session.connection().execute(query)
     with closing(result):
-        yield from Counter(result.cursor).items()
+        tuples: Iterable[tuple[Any, ...]] = cast("Any", result.cursor)
+        yield from Counter(tuples).items()
 
 
 def confirmed(digest: str, frequencies: Iterable[str] | None, now: datetime | None = None) -> list[Any]:
