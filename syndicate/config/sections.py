@@ -18,7 +18,7 @@ from syndicate.config.durations import Duration, Interval, Size
 from syndicate.config.publications import PER, WEEKDAYS, Digest, Feed, Selection
 from syndicate.config.rates import RateText
 from syndicate.config.returns import Bounce, Hook, Mailbox
-from syndicate.config.section import Section, Whole, later
+from syndicate.config.section import Section, Whole
 from syndicate.config.values import (
     absolute_url,
     bare_address,
