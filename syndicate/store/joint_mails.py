@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,6 @@ from sqlmodel import Session, col
 
 from syndicate.errors import UnknownNameError
 from syndicate.model import DeliveryState, IssueState
-from syndicate.store.articles import chunks
 from syndicate.store.tables import DeliveryRow, IssueRow, JointEditionRow
 
 _QUEUED = DeliveryState.QUEUED.value
@@ -68,13 +66,3 @@ def drop_joint_bodies(session: Session, before: datetime, limit: int, *, now: da
         .execution_options(synchronize_session=False)
     )
     return int(result.rowcount)
-
-
-def joint_parts(session: Session, ids: Sequence[int]) -> dict[int, list[int]]:
-    """The editions that joint mails are made of, in their order."""
-    found: dict[int, list[int]] = {}
-    for chunk in chunks(ids):
-        query = select(col(JointEditionRow.id), col(JointEditionRow.parts)).where(col(JointEditionRow.id).in_(chunk))
-        for number, parts in session.execute(query):
-            found[int(number)] = [int(each) for each in parts.split("+")]
-    return found
