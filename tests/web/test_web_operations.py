@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import subprocess
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,19 @@ def test_the_page_of_the_api_needs_nothing_of_others(site: ApiSite) -> None:
     assert re.findall(r'(?:src|href)="(?:https?:)?//', html) == []
     for kind in KINDS:
         assert f'id="{kind.code}"' in html
+
+
+def test_a_process_is_ready_with_its_own_schema_and_a_clock_that_ticks(site: ApiSite) -> None:
+    client = site.client_with(None)
+    assert client.get("/readyz").json() == {"status": "ok"}
+    site.services.ticked_at = time.monotonic() - 3600
+    assert (client.get("/readyz").status_code, client.get("/healthz").status_code) == (503, 200)
+    site.services.ticked_at = time.monotonic()
+    for revision in ("0001", "9999"):  # an upgrade that is missing, a newer program beside us
+        with site.database.write() as session:
+            session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = ?", (revision,))
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"status": "schema of another version"})
 
 
 # -- Metrics ------------------------------------------------------------------------------------------------------
