@@ -10,10 +10,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlmodel import Session, SQLModel
 
 from syndicate.model import DeliveryState, SubscriptionState
+from syndicate.store.columns import UtcDateTime
+from syndicate.store.compiled import Compiled, moment
 from syndicate.store.holders import not_alive
 from syndicate.store.statements import insert_many
 from syndicate.store.subscribers import subscribers, subscriptions
@@ -74,36 +89,25 @@ def queue(session: Session, subscription_id: int, now: datetime, most: int = MOS
 
     False, and nothing written, when one is still on its way or its address had ``most`` of them in the last 24 hours.
     """
-    key = (
-        select(subscribers.c.email_key)
-        .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
-        .where(subscriptions.c.id == subscription_id)
-    )
-    waiting = select(func.count()).where(
-        confirmations.c.subscription_id == subscription_id,
-        confirmations.c.address_change_id.is_(None),
-        confirmations.c.state.in_((*_OPEN, DeliveryState.SENDING.value)),
-    )
-    connection = session.connection()
-    if connection.execute(waiting).scalar_one() or _had_enough(session, connection.scalar(key), now, most):
-        return False
-    connection.execute(insert(confirmations).values(subscription_id=subscription_id, **_fresh(now)))
-    return True
+    at = moment(session, now)
+    values = {"subscription_id": subscription_id, "now": at, "since": moment(session, now - _DAY), "most": most}
+    return _QUEUE.run(session, values) == 1
 
 
 def queue_change(session: Session, subscription_id: int, change_id: int, now: datetime, most: int) -> bool:
     """Owe a mail that asks a new address for its confirmation; False when that address had enough of them."""
     connection = session.connection()
     key = connection.scalar(select(changes.c.email_key).where(changes.c.id == change_id))
-    if _had_enough(session, key, now, most):
+    if connection.execute(select(_had(literal(key), literal(now - _DAY, UtcDateTime())))).scalar_one() >= most:
         return False
     values = _fresh(now) | {"address_change_id": change_id}
     connection.execute(insert(confirmations).values(subscription_id=subscription_id, **values))
     return True
 
 
-def _had_enough(session: Session, email_key: str | None, now: datetime, most: int) -> bool:
-    recent = and_(confirmations.c.created_at > now - _DAY, confirmations.c.state != DeliveryState.CANCELLED.value)
+def _had(email_key: Any, since: Any) -> ColumnElement[int]:
+    """How many such mails an address had since a time."""
+    recent = and_(confirmations.c.created_at > since, confirmations.c.state != DeliveryState.CANCELLED.value)
     own = (
         select(func.count())
         .select_from(subscribers)
@@ -115,10 +119,33 @@ def _had_enough(session: Session, email_key: str | None, now: datetime, most: in
         select(func.count())
         .select_from(changes)
         .join(confirmations, confirmations.c.address_change_id == changes.c.id)
-        .where(changes.c.email_key == email_key, changes.c.created_at > now - _DAY, recent)
+        .where(changes.c.email_key == email_key, changes.c.created_at > since, recent)
     )
-    connection = session.connection()
-    return bool(connection.execute(own).scalar_one() + connection.execute(asked).scalar_one() >= most)
+    return own.scalar_subquery() + asked.scalar_subquery()
+
+
+def _queue(_dialect: str) -> Any:
+    number = bindparam("subscription_id", type_=Integer())
+    now, since = bindparam("now", type_=UtcDateTime()), bindparam("since", type_=UtcDateTime())
+    mine = subscribers.alias("mine")
+    key = (
+        select(mine.c.email_key)
+        .join(subscriptions, subscriptions.c.subscriber_id == mine.c.id)
+        .where(subscriptions.c.id == number)
+        .scalar_subquery()
+    )
+    waiting = exists().where(
+        confirmations.c.subscription_id == number,
+        confirmations.c.address_change_id.is_(None),
+        # Written out: lists are for SQLAlchemy to put in, which does not run this.
+        confirmations.c.state.in_([literal_column(f"'{each}'") for each in (*_OPEN, DeliveryState.SENDING.value)]),
+    )
+    wanted = and_(~waiting, _had(key, since) < bindparam("most", type_=Integer()))
+    row = select(number, literal(DeliveryState.QUEUED.value), literal(0), now, now).where(wanted)
+    return insert(confirmations).from_select(["subscription_id", "state", "attempts", "due_at", "created_at"], row)
+
+
+_QUEUE = Compiled(_queue)
 
 
 def queue_many(session: Session, subscription_ids: Sequence[int], now: datetime) -> None:

@@ -102,6 +102,7 @@ class Database:
         repeatable = snapshot and self.dialect == "postgresql"
         engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if repeatable else self.engine
         with self.errors(), Session(engine, expire_on_commit=False) as session, session.begin():
+            session.info[CONNECTION] = session.connection()
             session.info[WEBHOOKS] = self.webhooks
             yield session
 
