@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -50,6 +51,7 @@ class DueConfirmation:
     """A confirmation mail to be sent, with all it needs: no name, since it holds no text that a stranger typed (R20).
 
     ``attempts`` counts those before; ``address_change_id``: it asks to confirm a new address, and ``email`` is that.
+    ``moved_to``: it tells ``email`` that the subscriber has this address now, and that change takes it back.
     """
 
     id: int
@@ -60,6 +62,7 @@ class DueConfirmation:
     attempts: int
     created_at: datetime
     address_change_id: int | None = None
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +99,18 @@ def queue(session: Session, subscription_id: int, now: datetime, most: int = MOS
 
 def queue_change(session: Session, subscription_id: int, change_id: int, now: datetime, most: int) -> bool:
     """Owe a mail that asks a new address for its confirmation; False when that address had enough of them."""
-    connection = session.connection()
-    key = connection.scalar(select(changes.c.email_key).where(changes.c.id == change_id))
-    if connection.execute(select(_had(literal(key), literal(now - _DAY, UtcDateTime())))).scalar_one() >= most:
-        return False
+    key = select(changes.c.email_key).where(changes.c.id == change_id).scalar_subquery()
+    values = _fresh(now) | {"subscription_id": subscription_id, "address_change_id": change_id}
+    row = [literal(value, confirmations.c[name].type) for name, value in values.items()]
+    wanted = _had(key, literal(now - _DAY, UtcDateTime())) < most
+    statement = insert(confirmations).from_select(list(values), select(*row).where(wanted))
+    return session.connection().execute(statement).rowcount == 1
+
+
+def queue_notice(session: Session, subscription_id: int, change_id: int, now: datetime) -> None:
+    """Owe the mail that tells an old address of its change, with the way back (``add_way_back``). Nothing limits it."""
     values = _fresh(now) | {"address_change_id": change_id}
-    connection.execute(insert(confirmations).values(subscription_id=subscription_id, **values))
-    return True
+    session.connection().execute(insert(confirmations).values(subscription_id=subscription_id, **values))
 
 
 def _had(email_key: Any, since: Any) -> ColumnElement[int]:
@@ -187,6 +195,7 @@ def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
             confirmations.c.address_change_id,
             subscriptions.c.digest,
             func.coalesce(changes.c.email, subscribers.c.email).label("email"),
+            case((changes.c.reverts.is_not(None), subscribers.c.email)).label("moved_to"),
             subscribers.c.language,
             func.coalesce(changes.c.domain, subscribers.c.domain).label("domain"),
             suppressions.c.reason,
@@ -222,6 +231,7 @@ def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
             attempts=row.attempts,
             created_at=row.created_at,
             address_change_id=row.address_change_id,
+            moved_to=row.moved_to,
         )
         for row in rows
         if row.id not in refused
