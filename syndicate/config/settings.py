@@ -17,6 +17,8 @@ from syndicate.config.sections import (
     Digest,
     Dkim,
     Feed,
+    Hook,
+    Mailbox,
     Privacy,
     Relay,
     Section,
@@ -44,6 +46,8 @@ class Settings(Section):
     throttle: dict[str, Throttle] = Field(default_factory=dict)
     dkim: Dkim = Dkim()
     bounce: Bounce = Bounce()
+    mailbox: dict[str, Mailbox] = Field(default_factory=dict)
+    hook: dict[str, Hook] = Field(default_factory=dict)
     signup: Signup = Signup()
     privacy: Privacy = Privacy()
     api: Api = Api()

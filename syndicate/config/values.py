@@ -65,6 +65,17 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
+def verifying_key(value: str) -> str:
+    """Check the base64 of a public key (DER), as SendGrid shows it."""
+    try:
+        good = b64decode(value, validate=True)[:1] == b"0"  # a DER sequence
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("expected the base64 of a public key, as the provider shows it")
+    return value
+
+
 def absolute_url(value: str) -> str:
     """Check an absolute http(s) address that others are built on; drop its trailing slash."""
     if value:
