@@ -20,7 +20,7 @@ from syndicate.store.bounces import drop_bounces, drop_messages
 from syndicate.store.engine import Database
 from syndicate.store.feed_readers import drop_counts, drop_salts
 from syndicate.store.form_limits import drop_arrivals
-from syndicate.store.joining import drop_joint_bodies
+from syndicate.store.joint_mails import drop_joint_bodies
 from syndicate.store.limits import drop_limits
 from syndicate.store.outbox import drop_messages as drop_messages_of_webhooks
 
