@@ -47,6 +47,7 @@ def told(receiver: WebServer) -> list[tuple[str, int]]:
     return [
         (request.headers["webhook-id"], json.loads(request.body)["data"]["subscriber_id"])
         for request in receiver.posts()
+        if len(request.body) == int(request.headers["content-length"])  # else its sender was killed
     ]
 
 
