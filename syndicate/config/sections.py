@@ -21,6 +21,7 @@ from syndicate.config.section import Section, Whole, later
 from syndicate.config.values import (
     absolute_url,
     domain_name,
+    ip_literal,
     ledger_address,
     listen_address,
     network,
@@ -268,7 +269,11 @@ class Bounce(Section):
     return_path: str | None = Field(
         default=None, description="Envelope sender; +TOKEN is added to its local part (VERP)"
     )
-    sending_ips: tuple[str, ...] = later((), "F", "Addresses we send from: what doctor checks SPF and PTR for")
+    sending_ips: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses that our mail leaves from: what doctor checks SPF and PTR for",
+        json_schema_extra={"expected": 'a list of addresses such as ["192.0.2.10"]'},
+    )
     hello_hostname: str | None = Field(default=None, description="The name we greet mail servers with (EHLO)")
     mailboxes: tuple[dict[str, Any], ...] = later((), "F", "Mailboxes where bounces arrive")
     hard_count: Whole = Field(
@@ -284,6 +289,7 @@ class Bounce(Section):
         default=timedelta(days=90), description="How long the returned messages themselves are kept"
     )
 
+    _addresses = field_validator("sending_ips")(lambda value: tuple(ip_literal(each) for each in value))
     _tagged = field_validator("return_path")(lambda value: value and tagged_mailbox(value))
 
 

@@ -27,6 +27,9 @@ _NUMBER: Final = 4  # bytes; ids and seconds since 1970 are 32-bit: columns are 
 _NUMBERS: Final = {count: struct.Struct(f">{count}I") for count in (1, 2, 3)}
 _THREE: Final = struct.Struct(">3Q").unpack
 _THREE_SIZE: Final = 24
+#: Subscriptions that cannot be: ids are INTEGER columns, a token has room for twice as many. ``doctor`` tries links
+#: with them.
+PROBES: Final = range(1 << 31, 1 << 32)
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS: Final = [f"{first}{second}".encode() for first in _ALPHABET for second in _ALPHABET]
 _FEWEST_JOINT, _MOST_JOINT = 2, 8  # ids are masked by one SHA-256
