@@ -19,7 +19,7 @@ Records = dict[str, Sequence[str | tuple[str, ...]]]
 
 RSA_KEY = generate_private_key(65537, 2048)
 OTHER_KEY = generate_private_key(65537, 2048)
-SHORT_KEY = generate_private_key(65537, 1024)
+SHORT_KEY = generate_private_key(65537, 1024)  # noqa: S505 - that it is short is the point
 ED25519_KEY = Ed25519PrivateKey.from_private_bytes(b"courier" * 4 + b"2026")
 
 
@@ -87,7 +87,9 @@ def _f(*codes: str) -> frozenset[str]:
 
 
 _RUA = f"rua=mailto:dmarc@{DOMAIN}"
-_PART = {f"p{number}.{DOMAIN}": {"TXT": [txt("v=spf1 ip4:198.51.100.1 ~all")]} for number in range(1, 12)}
+_PART: dict[str, Records | None] = {
+    f"p{number}.{DOMAIN}": {"TXT": [txt("v=spf1 ip4:198.51.100.1 ~all")]} for number in range(1, 12)
+}
 _ALL_PARTS = " ".join(f"include:{name}" for name in _PART)
 _FOREIGN = "v=DMARC1; p=reject; rua=mailto:a@reports.example"
 _WITH_RUA = "v=DMARC1; p=reject; " + _RUA

@@ -22,6 +22,7 @@ _TITLES = {
     Group.DMARC: "DMARC: what becomes of mail that fails",
     Group.MX: "MX: mail to us",
     Group.PTR: "PTR and EHLO: the names of our addresses",
+    Group.MAILBOX: "Mailboxes of what comes back",
     Group.PUBLIC: "Public address",
     Group.CLOCK: "Clock",
     Group.FILES: "Files",

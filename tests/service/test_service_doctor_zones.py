@@ -9,7 +9,6 @@ from dns_server import DnsServer
 from doctor_zones import ADDRESS, CASES, DOMAIN, ED25519_KEY, HELLO, RSA_KEY, Case, pem
 
 from syndicate.config.load import load_settings
-from syndicate.config.sections import Dkim
 from syndicate.core.doctor.finding import Finding, Verdict
 from syndicate.service.doctor import examination
 
@@ -24,6 +23,8 @@ transport = "smtp"
 from = "The Harbour Courier <news@{DOMAIN}>"
 [[smtp]]
 host = "127.0.0.1"
+[dkim]
+keys = {{ s2026 = "s2026.pem", e2026 = "e2026.pem" }}
 [bounce]
 return_path = "bounces@{DOMAIN}"
 sending_ips = ["{ADDRESS}"]
@@ -41,12 +42,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "config.toml"
 
 
-DKIM = Dkim.model_construct(domain=DOMAIN, keys={"s2026": Path("s2026.pem"), "e2026": Path("e2026.pem")})
-
-
 def examined(config: Path, nameserver: str) -> list[Finding]:
     return examination(
-        load_settings(config, {}).model_copy(update={"dkim": DKIM}),
+        load_settings(config, {}),
         config=config,
         config_problems=[],
         template_problems=list,

@@ -30,8 +30,8 @@ def doctor(
         typer.Option(
             "--only",
             metavar="GROUP",
-            help="Look at this alone: database, sources, templates, relay, dns (spf, dkim, dmarc, mx, ptr), public, "
-            "clock, files. Several with commas, or the option again.",
+            help="Look at this alone: database, sources, templates, relay, dns (spf, dkim, dmarc, mx, ptr), mailbox, "
+            "public, clock, files. Several with commas, or the option again.",
         ),
     ] = None,
     nameserver: Annotated[

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from syndicate.core.doctor.dkim_record import (
     ED25519,
@@ -13,14 +14,19 @@ from syndicate.core.doctor.dkim_record import (
     looks_like_dkim,
     read_dkim,
 )
-from syndicate.core.doctor.finding import Finding, Group, Judge
+from syndicate.core.doctor.finding import Finding, Group, Judge, Verdict
 from syndicate.core.doctor.names import Answer, Asking, Kind, Question
 
 _LEAST_BITS, _GOOD_BITS = 1024, 2048
 
 
-def judge_dkim(domain: str, keys: Mapping[str, PublicKey | str]) -> Asking[list[Finding]]:
-    """Look at the record of each selector. ``keys``: what signs with it, or why its private key cannot be read."""
+def judge_dkim(
+    domain: str, keys: Mapping[str, PublicKey | str], waiting: Collection[str] = ()
+) -> Asking[list[Finding]]:
+    """Look at the record of each selector. ``keys``: the key under it, or why its private one cannot be read.
+
+    ``waiting``: selectors that do not sign at present; what is wrong with them need not be mended now.
+    """
     findings: list[Finding] = []
     for selector, key in keys.items():
         name = f"{selector}._domainkey.{domain}"
@@ -28,7 +34,8 @@ def judge_dkim(domain: str, keys: Mapping[str, PublicKey | str]) -> Asking[list[
         if isinstance(key, str):
             findings.append(judge.error("dkim.private_key", key, f"correct dkim.keys.{selector}, or mend its file"))
         answer = yield Question(name, "TXT")
-        findings.extend(_record(judge, answer, key))
+        found = _record(judge, answer, key)
+        findings.extend(map(_not_urgent, found) if selector in waiting else found)
     kinds = {key.kind for key in keys.values() if isinstance(key, PublicKey)}
     if kinds == {ED25519}:
         findings.append(
@@ -39,6 +46,13 @@ def judge_dkim(domain: str, keys: Mapping[str, PublicKey | str]) -> Asking[list[
             )
         )
     return findings
+
+
+def _not_urgent(finding: Finding) -> Finding:
+    if finding.verdict is not Verdict.ERROR:
+        return finding
+    message = f"{finding.message} (another key signs at present)"
+    return replace(finding, verdict=Verdict.WARNING, message=message)
 
 
 def record_for(key: PublicKey) -> str:

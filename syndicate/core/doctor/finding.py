@@ -20,6 +20,7 @@ class Group(StrEnum):
     DMARC = "dmarc"
     MX = "mx"
     PTR = "ptr"
+    MAILBOX = "mailbox"
     PUBLIC = "public"
     CLOCK = "clock"
     FILES = "files"

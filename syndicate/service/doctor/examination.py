@@ -18,6 +18,7 @@ from syndicate.service.doctor.here import (
     source_checks,
 )
 from syndicate.service.doctor.mail import mail_checks
+from syndicate.service.doctor.returns import mailbox_checks
 from syndicate.service.doctor.web import look_at_clock, look_at_public_address
 from syndicate.service.wiring import utc_now
 
@@ -54,6 +55,7 @@ def _all(around: Surroundings, *, insist: bool) -> list[Check]:
         *source_checks(around),
         Check(Group.TEMPLATES, "templates", lambda: look_at_templates(around)),
         *mail_checks(around, insist=insist),
+        *mailbox_checks(around),
         Check(Group.PUBLIC, url, lambda: look_at_public_address(around)),
         Check(Group.CLOCK, "clock", lambda: look_at_clock(around)),
         Check(Group.FILES, "files", lambda: look_at_files(around)),

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from syndicate.config import Settings
 from syndicate.core.addresses import parse_address
+from syndicate.core.dkim.keys import DkimKey, signing_keys
 from syndicate.core.doctor.dkim_judging import judge_dkim
-from syndicate.core.doctor.dkim_record import PublicKey, of_public_key
+from syndicate.core.doctor.dkim_record import PublicKey, public_key
 from syndicate.core.doctor.dmarc_judging import Identities, judge_dmarc
 from syndicate.core.doctor.finding import Finding, Group, Judge
 from syndicate.core.doctor.hosts import judge_mx, judge_ptr
@@ -19,7 +17,8 @@ from syndicate.core.doctor.names import Address, Asking
 from syndicate.core.doctor.relay import judge_relay
 from syndicate.core.doctor.spf_judging import judge_spf
 from syndicate.core.doctor.spf_macros import Mailing
-from syndicate.errors import AddressError
+from syndicate.errors import AddressError, KeyFileError
+from syndicate.io.dkim_keys import load_key
 from syndicate.io.relay_trial import try_relay
 from syndicate.io.smtp_opening import own_name
 from syndicate.service.doctor.checks import Check, Surroundings
@@ -43,7 +42,7 @@ def is_meant_to_leave(settings: Settings) -> bool:
     return bool(
         settings.delivery.transport == "smtp"
         or settings.smtp
-        or settings.dkim.domain
+        or settings.dkim.keys
         or settings.bounce.return_path
         or settings.bounce.sending_ips
     )
@@ -90,7 +89,7 @@ def _dns_checks(around: Surroundings) -> Iterator[Check]:
     if return_domain:
         yield Check(Group.SPF, return_domain, lambda: around.asked(_spf(return_domain, sender, hello, addresses)))
     yield from _dkim_checks(around)
-    identities = Identities(return_domain or None, settings.dkim.domain.lower() if settings.dkim.domain else None)
+    identities = Identities(return_domain or None, _signing_domain(settings) if settings.dkim.keys else None)
     for domain in from_domains:
         yield Check(Group.DMARC, domain, lambda domain=domain: around.asked(judge_dmarc(domain, identities)))  # type: ignore[misc]
     if return_domain:
@@ -122,8 +121,7 @@ def _spf(domain: str, sender: str, hello: str | None, addresses: list[Address]) 
 
 def _dkim_checks(around: Surroundings) -> Iterator[Check]:
     settings = around.settings
-    domain = settings.dkim.domain
-    if not (domain and settings.dkim.keys):
+    if not settings.dkim.keys:
         yield Check(
             Group.DKIM,
             "signatures",
@@ -136,20 +134,26 @@ def _dkim_checks(around: Surroundings) -> Iterator[Check]:
             ],
         )
         return
-    keys = {selector: _our_key(around, selector) for selector in settings.dkim.keys}
-    yield Check(Group.DKIM, domain, lambda: around.asked(judge_dkim(domain, keys)))
+    yield Check(Group.DKIM, _signing_domain(settings), lambda: around.asked(_dkim(settings)))
 
 
-def _our_key(around: Surroundings, selector: str) -> PublicKey | str:
-    """The public half of a key that signs, or why there is none."""
-    path = around.settings.path(around.settings.dkim.keys[selector])
-    try:
-        key = of_public_key(load_pem_private_key(path.read_bytes(), None).public_key())
-    except OSError as error:
-        return f"its private key {path} cannot be read: {error.strerror or error}"
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return f"{path} holds no private key in PEM without a password"
-    return key or f"{path} holds a key of a kind that DKIM does not know; RSA and Ed25519 are known"
+def _signing_domain(settings: Settings) -> str:
+    return domain_of(f"postmaster@{settings.signing_domain}")
+
+
+def _dkim(settings: Settings) -> Asking[list[Finding]]:
+    keys: dict[str, PublicKey | str] = {}
+    found: list[DkimKey] = []
+    for selector, path in settings.dkim.keys.items():
+        try:
+            key = load_key(selector, settings.path(path))
+        except KeyFileError as error:
+            keys[selector] = str(error)
+        else:
+            keys[selector] = public_key(key.kind, key.public)
+            found.append(key)
+    waiting = {key.selector for key in found} - {key.selector for key in signing_keys(found)}
+    return judge_dkim(_signing_domain(settings), keys, waiting)
 
 
 def envelope_sender(settings: Settings) -> str:
