@@ -5,6 +5,7 @@ Every question is bounded in time and asked once; what went wrong is an answer o
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import Future
 from ipaddress import ip_address
 from threading import Lock
@@ -21,8 +22,19 @@ from syndicate.core.doctor.names import Answer, Kind, Question
 from syndicate.errors import UsageError
 
 _PORT = 53
+# Without brackets the colons of an IPv6 address are its own.
+_SERVER = re.compile(r"([0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)|\[(.+)\](?::(\d+))?|([^:\[\]]+)(?::(\d+))?")
 _TRY = 2.0  # seconds for one server's answer
 _SECONDS = 6.0  # for a question with all that are tried
+
+_NO_NAMES = (
+    dns.name.LabelTooLong,
+    dns.name.NameTooLong,
+    dns.name.EmptyLabel,
+    dns.name.BadEscape,
+    dns.name.IDNAException,
+    UnicodeError,
+)
 
 
 class Resolver:
@@ -54,7 +66,11 @@ class Resolver:
             if known is None:
                 known = self._known[question] = Future()
         if mine:
-            known.set_result(self._ask(question))
+            try:
+                known.set_result(self._ask(question))
+            except BaseException as error:
+                known.set_exception(error)  # whoever waits for it must not wait for ever
+                raise
         return known.result()
 
     def _ask(self, question: Question) -> Answer:
@@ -64,13 +80,13 @@ class Resolver:
         except dns.resolver.NXDOMAIN:
             return Answer(Kind.NO_NAME)
         except dns.resolver.NoNameservers as error:
-            codes = sorted({str(each[4]) for each in error.kwargs.get("errors", ()) if str(each[4]).isupper()})
-            return Answer(Kind.FAILED, reason=f"the name server says {' and '.join(codes) or 'nothing that is of use'}")
+            said = sorted({str(each[3]) for each in error.kwargs.get("errors", ())})
+            return Answer(Kind.FAILED, reason=f"the name server gave no answer: {', '.join(said) or 'nothing'}")
         except dns.exception.Timeout:
             return Answer(Kind.FAILED, reason=f"no name server answered within {self._resolver.lifetime:g} s")
         except (dns.exception.DNSException, UnicodeError) as error:
             # A name that cannot be one is there for nobody.
-            if isinstance(error, dns.name.LabelTooLong | dns.name.NameTooLong | dns.name.EmptyLabel | UnicodeError):
+            if isinstance(error, _NO_NAMES):
                 return Answer(Kind.NO_NAME)
             return Answer(Kind.FAILED, reason=str(error) or type(error).__name__)
         except OSError as error:
@@ -91,14 +107,12 @@ def _text(record: object) -> str:
 
 def _server(text: str) -> tuple[str, int]:
     """``ADDRESS``, ``ADDRESS:PORT`` or ``[IPv6]:PORT``. Raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
-        host, port = text, str(_PORT)
+    found = _SERVER.fullmatch(text)
     try:
-        address = ip_address(host.strip("[]"))
-        number = int(port)
+        address = ip_address(found[1] or found[2] or found[4]) if found else None
+        port = int((found[3] or found[5] if found else None) or _PORT)
     except ValueError:
-        number, address = 0, None
-    if address is None or not 0 < number < 1 << 16:
+        address, port = None, 0
+    if address is None or not 0 < port < 1 << 16:
         raise UsageError(f"--nameserver {text!r}: expected an address such as 192.0.2.53 or 127.0.0.1:5353")
-    return str(address), number
+    return str(address), port

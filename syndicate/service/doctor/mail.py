@@ -40,11 +40,7 @@ def mail_checks(around: Surroundings, *, insist: bool) -> Iterator[Check]:
 def is_meant_to_leave(settings: Settings) -> bool:
     """Whether mail leaves this machine, or is being made ready to."""
     return bool(
-        settings.delivery.transport == "smtp"
-        or settings.smtp
-        or settings.dkim.keys
-        or settings.bounce.return_path
-        or settings.bounce.sending_ips
+        settings.delivery.transport == "smtp" or settings.smtp or settings.dkim.keys or settings.bounce.sending_ips
     )
 
 

@@ -16,7 +16,6 @@ from syndicate.io.keys import load_keyring
 from syndicate.model import Keyring
 from syndicate.service.doctor.checks import Surroundings
 from syndicate.service.doctor.here import database_clock
-from syndicate.service.doctor.mail import is_meant_to_leave
 from syndicate.service.wiring import utc_now
 from syndicate.store.engine import Database
 from syndicate.store.facts import known_keys
@@ -30,7 +29,7 @@ _HTTP_DATE = timedelta(seconds=2)  # whole seconds, and the way back
 def look_at_public_address(around: Surroundings) -> list[Finding]:
     """The address, its certificate, and the way of a one-click request from there into our database."""
     url = around.settings.service.public_url
-    local, serious = is_local(url), is_meant_to_leave(around.settings)
+    local, serious = is_local(url), around.mail_leaves
     try:
         first = ask(f"{url}/")
         one_click, untried = _one_click(around)
