@@ -54,8 +54,10 @@ def summary(findings: Sequence[Finding]) -> str:
     """What it all comes to, in a sentence."""
     found = counts(findings)
     errors, warnings, unasked = found[Verdict.ERROR], found[Verdict.WARNING], found[Verdict.UNASKED]
+    # By their names for --only.
+    groups = dict.fromkeys(str(finding.group) for finding in findings if finding.verdict is Verdict.ERROR)
     parts = [
-        f"{counted(errors, 'thing')} must be mended" if errors else "Nothing must be mended",
+        f"{counted(errors, 'thing')} must be mended ({', '.join(groups)})" if errors else "Nothing must be mended",
         *([counted(warnings, "warning")] if warnings else []),
         *([f"{counted(unasked, 'question')} went unanswered (try again)"] if unasked else []),
     ]

@@ -94,7 +94,7 @@ def test_what_must_be_mended_is_told_with_what_to_do(syndicate: Call, tmp_path: 
         "  ✗ courier.example: +all lets everybody on the Internet send as courier.example\n    → end the record with -all"
         in result.out
     )
-    assert result.out.endswith("\n1 thing must be mended.\n")
+    assert result.out.endswith("\n1 thing must be mended (spf).\n")
     assert "Mail servers" not in result.out
     assert as_json.status == 1
     document = as_json.document

@@ -6,14 +6,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from dns_server import DnsServer, txt
+from dns_server import DnsServer, Zone, txt
 
 from syndicate.core.doctor.names import Answer, Kind, Question, exchanges
 from syndicate.errors import UsageError
 from syndicate.io.names import Resolver
 
 LONG = "v=DKIM1; p=" + "A" * 700
-ZONE = {
+ZONE: Zone = {
     "courier.example": {"TXT": [txt(LONG), ("one", "two")], "MX": ["20 b.courier.example.", "5 a.courier.example."]},
     "mail.courier.example": {"A": ["192.0.2.10"], "AAAA": ["2001:db8::10"]},
     "alias.courier.example": {"CNAME": ["mail.courier.example."]},

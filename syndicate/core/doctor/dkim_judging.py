@@ -55,13 +55,9 @@ def _not_urgent(finding: Finding) -> Finding:
     return replace(finding, verdict=Verdict.WARNING, message=message)
 
 
-def record_for(key: PublicKey) -> str:
-    """What to publish for a key."""
-    return f"v=DKIM1; k={key.kind}; p={key.published}"
-
-
 def _record(judge: Judge, answer: Answer, key: PublicKey | str) -> Iterator[Finding]:
-    publish = f"publish there: {record_for(key)}" if isinstance(key, PublicKey) else "publish the key's record there"
+    selector = judge.thing.partition("._domainkey.")[0]
+    publish = f"publish there what `syndicate dkim show {selector}` prints"
     if answer.failed:
         yield judge.unasked("dkim.unanswered", f"the record could not be asked for: {answer.reason}")
         return

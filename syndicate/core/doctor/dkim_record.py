@@ -35,11 +35,6 @@ class PublicKey:
         """As people write it: RSA with 2048 bits, Ed25519."""
         return "Ed25519" if self.kind == ED25519 else f"RSA with {self.bits} bits"
 
-    @property
-    def published(self) -> str:
-        """What stands in ``p=``."""
-        return base64.b64encode(self.material).decode("ascii")
-
 
 @dataclass(frozen=True, slots=True)
 class DkimRecord:

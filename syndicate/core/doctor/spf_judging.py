@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from syndicate.core.doctor.finding import Finding, Group, Judge
+from syndicate.core.doctor.finding import Finding, Group, Judge, Verdict
 from syndicate.core.doctor.names import Address, Asking
 from syndicate.core.doctor.spf import MOST_LOOKUPS, MOST_VOID, Evaluation, Result, evaluate
 from syndicate.core.doctor.spf_macros import Mailing
@@ -18,8 +18,8 @@ def judge_spf(domain: str, mailing: Mailing, addresses: Sequence[Address]) -> As
     if not found.texts and found.unanswered:
         return [judge.unasked("spf.unanswered", f"the record could not be asked for: {found.unanswered[0][1]}")]
     findings = list(_whole(judge, found, addresses))
-    broken = any(finding.verdict == "error" for finding in findings) and found.record is None
-    if broken or not found.texts:
+    is_broken = any(finding.verdict is Verdict.ERROR for finding in findings)
+    if found.record is None:
         return findings
     if not addresses:
         findings.append(
@@ -31,7 +31,8 @@ def judge_spf(domain: str, mailing: Mailing, addresses: Sequence[Address]) -> As
         )
     for address in addresses:
         result = yield from evaluate(domain, Mailing(address, mailing.sender, mailing.helo))
-        findings.append(_covers(judge, address, result))
+        if result.result is not Result.PERMERROR or not is_broken:  # why is told already
+            findings.append(_covers(judge, address, result))
     return findings
 
 
