@@ -6,11 +6,13 @@ Each rule is one function that yields faults.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 from syndicate.config.later import later_keys
 from syndicate.config.reading import STAND_IN, Reading
+from syndicate.config.returns import Provider
 from syndicate.config.sources import FeedSource
+from syndicate.config.values import signing_key
 from syndicate.config.wording import Fault, shown
 
 MOST_IN_ONE_MAIL = 8  # the token of its unsubscribe link holds no more (``core/links.py``)
@@ -118,6 +120,36 @@ def _webhooks_are_signed(reading: Reading) -> Iterator[Fault]:
             yield Fault(("webhook", name, "secret"), "missing; expected secret or secret_file: messages are signed")
 
 
+def _mailboxes_have_a_password(reading: Reading) -> Iterator[Fault]:
+    for name, table in _tables(reading.given.get("mailbox")):
+        if "password" not in table and "password_file" not in table:
+            yield Fault(("mailbox", name, "password"), "missing; expected password or password_file beside username")
+
+
+# What a provider's messages are known to be genuine by.
+_PROOFS = {"ses": "topic", "sendgrid": "public_key"}
+
+
+def _hooks_can_be_verified(reading: Reading) -> Iterator[Fault]:
+    for name, table in _tables(reading.given.get("hook")):
+        provider = str(table.get("provider"))
+        if provider not in get_args(Provider):
+            continue  # reported with the key itself
+        wanted = _PROOFS.get(provider, "secret")
+        if wanted not in table and f"{wanted}_file" not in table:
+            more = " or secret_file" if wanted == "secret" else ""
+            yield Fault(("hook", name, wanted), f"missing; expected {wanted}{more}: unsigned messages are not believed")
+        for key in ("secret", "public_key", "topic"):
+            if key != wanted and key in table:
+                yield Fault(("hook", name, key), f"has no meaning for {provider}; expected {wanted} alone")
+        secret = reading.settings.hook[name].secret if name in reading.settings.hook else None
+        if provider == "generic" and secret is not None:
+            try:
+                signing_key(secret.get_secret_value())
+            except ValueError as error:
+                yield Fault(("hook", name, "secret"), str(error))
+
+
 def _tables(section: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, table in section.items() if isinstance(section, dict) else ():
         if isinstance(table, dict):
@@ -208,6 +240,8 @@ _RULES: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _log_ins_are_whole,
     _sources_name_their_rows_once,
     _webhooks_are_signed,
+    _mailboxes_have_a_password,
+    _hooks_can_be_verified,
     _database_has_a_folder,
     _nothing_is_promised_that_readers_would_miss,
     _rhythms_agree,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from syndicate.config.sources import DatabaseSource, FeedSource, FolderSource
 from syndicate.config.values import is_local
 from syndicate.config.wording import Fault, KeyPath
 from syndicate.model import Frequency
+
+#: How a warning begins that a secret stands in a file which everybody on the machine may read.
+SECRET_IN_FILE = "everybody on this machine can read the file"  # noqa: S105 - words for people
 
 
 def warnings(reading: Reading) -> list[Fault]:
@@ -97,6 +101,29 @@ def _bounces_come_back(reading: Reading) -> Iterator[Fault]:
         yield Fault(("bounce", "return_path"), "missing; without it bounces cannot be told apart (no VERP)")
 
 
+def _signatures_are_aligned(reading: Reading) -> Iterator[Fault]:
+    settings = reading.settings
+    if settings.dkim.domain and not settings.dkim.keys:
+        yield Fault(("dkim", "domain"), "has no effect without keys: nothing is signed here")
+    if not settings.dkim.keys:
+        return
+    signing = settings.signing_domain
+    senders: list[tuple[KeyPath, str | None]] = [(("delivery", "confirm_from"), settings.delivery.confirm_from)]
+    if settings.dkim.domain:
+        senders.append((("delivery", "from"), settings.delivery.from_))
+    senders += [(("digest", name, "from"), digest.from_) for name, digest in settings.digest.items()]
+    for path, mailbox in senders:
+        domain = parseaddr(mailbox or "")[1].rpartition("@")[2].lower()
+        if domain and not _same_organisation(domain, signing):
+            yield Fault(
+                path, f"{domain} is not signed for: the signatures are those of {signing}, and DMARC wants both alike"
+            )
+
+
+def _same_organisation(one: str, other: str) -> bool:
+    return f".{one}".endswith(f".{other}") or f".{other}".endswith(f".{one}")
+
+
 def _relays_are_safe(reading: Reading) -> Iterator[Fault]:
     for at, relay in enumerate(reading.settings.smtp):
         if relay.tls_skip_verify:
@@ -141,7 +168,7 @@ def _secrets_are_kept(reading: Reading) -> Iterator[Fault]:
             written = table.get(key)
             from_file = f"{key}_file" in table or (*path, key) in reading.from_environment
             if is_secret(field) and isinstance(written, str) and not from_file and _holds_secret(key, written):
-                yield Fault((*path, key), f"everybody on this machine can read the file; chmod o-r, or use {key}_file")
+                yield Fault((*path, key), f"{SECRET_IN_FILE}; chmod o-r, or use {key}_file")
 
 
 def _tables(reading: Reading) -> Iterator[tuple[KeyPath, dict[str, Any], dict[str, Any]]]:
@@ -189,6 +216,7 @@ _DOUBTS: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _footer_address,
     _public_address,
     _bounces_come_back,
+    _signatures_are_aligned,
     _relays_are_safe,
     _times_beside_a_schedule,
     _mails_have_others_to_join,

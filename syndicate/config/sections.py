@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from annotated_types import Ge
@@ -17,16 +17,18 @@ from pydantic import Field, SecretStr, field_validator
 from syndicate.config.durations import Duration, Interval, Size
 from syndicate.config.publications import PER, WEEKDAYS, Digest, Feed, Selection
 from syndicate.config.rates import RateText
-from syndicate.config.section import Section, Whole, later
+from syndicate.config.returns import Bounce, Hook, Mailbox
+from syndicate.config.section import Section, Whole
 from syndicate.config.values import (
     absolute_url,
+    bare_address,
     domain_name,
     ledger_address,
     listen_address,
     network,
+    selector,
     sender,
     signing_key,
-    tagged_mailbox,
     web_address,
     zone_name,
 )
@@ -42,6 +44,8 @@ __all__ = [
     "Digest",
     "Dkim",
     "Feed",
+    "Hook",
+    "Mailbox",
     "Privacy",
     "Relay",
     "Section",
@@ -120,6 +124,9 @@ class Service(Section):
         default=timedelta(hours=1), description="A due run or source late by this is an alarm"
     )
     min_free_disk: Size = Field(default=200_000_000, description="Below this, sending and feed building stop")
+    operator: str | None = Field(
+        default=None, description="Who is written to when an issue pauses or mail is refused: a bare mail address"
+    )
     log_format: Literal["text", "json"] = Field(default="text", description="Lines for people, or JSON objects")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least that is logged"
@@ -158,6 +165,7 @@ class Service(Section):
         lambda value: tuple(network(each) for each in value)
     )
     _hosts = field_validator("allowed_hosts")(lambda value: tuple(domain_name(each) for each in value))
+    _operator = field_validator("operator")(lambda value: value and bare_address(value))
     _heartbeat = field_validator("heartbeat_url")(lambda value: value and web_address(value))
 
     @field_validator("public_url")
@@ -258,33 +266,15 @@ class Throttle(Section):
 class Dkim(Section):
     """``[dkim]``: signing keys by selector."""
 
-    domain: str | None = later(None, "F", "The domain that signs", seen=True)
-    keys: dict[str, Path] = later({}, "F", "selector = file of the private key, RSA or Ed25519", seen=True)
-
-
-class Bounce(Section):
-    """``[bounce]``: where failures come back."""
-
-    return_path: str | None = Field(
-        default=None, description="Envelope sender; +TOKEN is added to its local part (VERP)"
-    )
-    sending_ips: tuple[str, ...] = later((), "F", "Addresses we send from: what doctor checks SPF and PTR for")
-    hello_hostname: str | None = Field(default=None, description="The name we greet mail servers with (EHLO)")
-    mailboxes: tuple[dict[str, Any], ...] = later((), "F", "Mailboxes where bounces arrive")
-    hard_count: Whole = Field(
-        default=1, ge=1, description="So many issues that came back for a dead address suppress it"
-    )
-    soft_count: Whole = Field(
-        default=5, ge=0, description="So many issues in a row that came back for another reason suppress it; 0: never"
-    )
-    soft_over: Duration = Field(
-        default=timedelta(days=14), description="Such issues must be spread over at least this time"
-    )
-    keep_evidence: Duration = Field(
-        default=timedelta(days=90), description="How long the returned messages themselves are kept"
+    domain: str | None = Field(default=None, description="The domain that signs; by default that of delivery.from")
+    keys: dict[str, Path] = Field(
+        default={},
+        description="selector = file of the private key; the first of each kind (RSA, Ed25519) signs. None: unsigned",
+        json_schema_extra={"expected": 'a table such as { s2026 = "keys/s2026.pem" }'},
     )
 
-    _tagged = field_validator("return_path")(lambda value: value and tagged_mailbox(value))
+    _domain = field_validator("domain")(lambda value: value and domain_name(value))
+    _selectors = field_validator("keys")(lambda value: {selector(name): path for name, path in value.items()})
 
 
 class Privacy(Section):

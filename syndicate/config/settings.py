@@ -17,6 +17,8 @@ from syndicate.config.sections import (
     Digest,
     Dkim,
     Feed,
+    Hook,
+    Mailbox,
     Privacy,
     Relay,
     Section,
@@ -44,6 +46,8 @@ class Settings(Section):
     throttle: dict[str, Throttle] = Field(default_factory=dict)
     dkim: Dkim = Dkim()
     bounce: Bounce = Bounce()
+    mailbox: dict[str, Mailbox] = Field(default_factory=dict)
+    hook: dict[str, Hook] = Field(default_factory=dict)
     signup: Signup = Signup()
     privacy: Privacy = Privacy()
     api: Api = Api()
@@ -94,6 +98,16 @@ class Settings(Section):
         """The domain of Message-ID and List-Id: that of the From address, else the site's host."""
         address = self.delivery.from_.rpartition("<")[2].rstrip("> ")
         return address.rpartition("@")[2].lower() or urlsplit(self.site.url).hostname or "localhost.example"
+
+    @property
+    def signing_domain(self) -> str:
+        """The domain of our signatures (DKIM), as it is written in the configuration."""
+        return self.dkim.domain or self.mail_domain
+
+    @property
+    def signs_as(self) -> str | None:
+        """The domain and the selectors of our signatures, in one text; None when nothing is signed here."""
+        return f"{self.signing_domain}: {', '.join(self.dkim.keys)}" if self.dkim.keys else None
 
     def named_digest(self, name: str) -> Digest:
         """The digest of that name. Raises UnknownNameError naming those there are."""

@@ -65,6 +65,17 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
+def verifying_key(value: str) -> str:
+    """Check the base64 of a public key (DER), as SendGrid shows it."""
+    try:
+        good = b64decode(value, validate=True)[:1] == b"0"  # a DER sequence
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("expected the base64 of a public key, as the provider shows it")
+    return value
+
+
 def absolute_url(value: str) -> str:
     """Check an absolute http(s) address that others are built on; drop its trailing slash."""
     if value:
@@ -133,6 +144,13 @@ def source_address(value: str) -> str:
     return value
 
 
+def ip_literal(value: str) -> str:
+    """Check an IPv4 or IPv6 address."""
+    if not _is_ip(value):
+        raise ValueError(f'expected an IP address such as "192.0.2.10", not {value!r}')
+    return str(ip_address(value))
+
+
 def is_local(url: str) -> bool:
     """Whether only this machine can reach the address."""
     host = urlsplit(url).hostname or ""
@@ -185,6 +203,17 @@ def domain_name(value: str) -> str:
     if not _DOMAIN.fullmatch(value):
         raise ValueError('expected a domain such as "mail.example"')
     return value.lower()
+
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_SELECTOR = re.compile(rf"(?=.{{1,63}}\Z){_LABEL}(?:\.{_LABEL})*")
+
+
+def selector(value: str) -> str:
+    """Check the selector of a DKIM key (RFC 6376 3.1), which becomes a part of a name in the DNS."""
+    if not _SELECTOR.fullmatch(value):
+        raise ValueError(f'expected selectors of small letters, digits and hyphens such as "s2026", not {value[:64]!r}')
+    return value
 
 
 def bare_address(value: str) -> str:

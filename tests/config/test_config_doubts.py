@@ -12,7 +12,6 @@ SMTP = ("[delivery]", '[delivery]\ntransport = "smtp"')
 CASES = [
     ("[digest.x]\nblocks = []", "", ["digest.x.blocks: has no effect yet in this version"]),
     ("[digest.x]\nmerge = 'subscriber'", "", ["digest.x.merge: has no effect: no other digest has it"]),
-    ("[bounce]\nmailboxes = [{host = 'imap.example'}]", "", ["bounce.mailboxes: has no effect yet in this version"]),
     ("[digest.x]\nschedule = '0 7 * * *'\nsend_at = '08:00'", "", ["digest.x.send_at: has no effect beside schedule"]),
     ("[digest.x]\nweekly_on = 'friday'", "", ["digest.x.weekly_on: has no effect: no frequency of this digest needs it"]),
     ("[source.x]\ntype = 'folder'\npath = 'nowhere'", "", ["source.x.path: there is no folder {folder}/nowhere"]),
@@ -21,6 +20,10 @@ CASES = [
     ("[service]\nfeeds_dir = 'config.toml'\ntemplates_dir = 'config.toml'", "", [f"service.{key}: expected a folder; {{folder}}/config.toml is a file" for key in ("feeds_dir", "templates_dir")]),
     ("", "postal_address", ["site.postal_address: missing; the law of many countries wants it at the foot of every digest"]),
     ("", '[source.stories]\ntype = "folder"\npath = "articles"', ["source: there is no source, so there will be no articles"]),
+    ("[dkim]\ndomain = 'courier.example'", "", ["dkim.domain: has no effect without keys: nothing is signed here"]),
+    ("[dkim]\ndomain = 'mail.courier.example'\nkeys = {s1 = 's1.pem'}", "", []),
+    ("[dkim]\ndomain = 'harbour.example'\nkeys = {s1 = 's1.pem'}", "", ["delivery.from: courier.example is not signed for: the signatures are those of harbour.example, and DMARC wants both alike"]),
+    ("[digest.x]\nfrom = 'Port <news@port.example>'\n[dkim]\nkeys = {s1 = 's1.pem'}", "", ["digest.x.from: port.example is not signed for: the signatures are those of courier.example, and DMARC wants both alike"]),
     (RELAY, "", ["smtp: not used, since delivery.transport is maildir"]),
 ]  # fmt: skip
 
@@ -32,7 +35,7 @@ def test_what_works_but_is_hardly_meant_is_a_warning(
     text = "\n".join(line for line in good.replace(removed, "").splitlines() if not line.startswith(" = "))
     settings, problems = inspect(f"{text}\n{added}")
     assert settings is not None
-    assert {problem.severity for problem in problems} == {"warning"}
+    assert {problem.severity for problem in problems} <= {"warning"}
     assert [f"{problem.key}: {problem.message}" for problem in problems] == [
         line.format(folder=tmp_path) for line in expected
     ]

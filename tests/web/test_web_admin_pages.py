@@ -111,7 +111,7 @@ def test_a_file_is_kept_for_the_operator_who_sent_it(desk: Desk, owner: TestClie
 
     accounts.add_operator(desk.services.database, "second", "a long enough password", Role.OWNER, desk.now)
     other = desk.signed_in("second")
-    other.app = owner.app  # type: ignore[attr-defined]  # the process that has the file
+    other.app = owner.app  # the process that has the file
     answer = other.post("/admin/subscribers/import/confirm", data={"csrf": csrf(other), **form})
     assert answer.status_code == 410
 

@@ -67,7 +67,7 @@ class IntegrationPlaces:
             found = outbox.message_by_id(session, call.number)
             if found is None:
                 raise HTTPException(404)
-            attempts = outbox.attempts_at(session, found.id)
+            attempts = outbox.attempts_of(session, [found.id])[found.id]
         return self._guard.page(call, "webhook", message=found, attempts=attempts)
 
     def again(self, call: Call) -> Response:

@@ -115,5 +115,3 @@ INSERT INTO api_requests (token_id, key, fingerprint, began_at, held_until, stat
 INSERT INTO webhook_messages (id, webhook, event, payload, subscriber_id, state, created_at, due_at, attempts, holder, finished_at, status, error) VALUES (1, 'crm', 'confirmed', '{"digest":"morning","subscriber_id":1}', 1, 'owed', '2026-11-20 08:00:00.000000', '2026-11-20 08:05:00.000000', 1, NULL, NULL, 503, 'it answered 503');
 
 INSERT INTO webhook_attempts (id, message_id, at, milliseconds, status, error) VALUES (1, 1, '2026-11-20 08:00:01.000000', 12, 503, 'it answered 503');
-
-UPDATE subscribers SET name_key = lower(name);
