@@ -18,9 +18,9 @@ from syndicate.store.address_changes import drop_changes
 from syndicate.store.api_requests import drop_requests
 from syndicate.store.bounces import drop_bounces, drop_messages
 from syndicate.store.engine import Database
-from syndicate.store.feed_readers import drop_counts
+from syndicate.store.feed_readers import drop_counts, drop_salts
 from syndicate.store.form_limits import drop_arrivals
-from syndicate.store.joining import drop_joint_bodies
+from syndicate.store.joint_mails import drop_joint_bodies
 from syndicate.store.limits import drop_limits
 from syndicate.store.outbox import drop_messages as drop_messages_of_webhooks
 
@@ -81,6 +81,7 @@ def prune(
         drop_limits(session, now - HOLDERS_KEPT)
         drop_arrivals(session, now - FORMS_KEPT, FORMS)
         drop_counts(session, rows_before.date().isoformat())
+        drop_salts(session, now.date().isoformat())
         drop_changes(session, now - max(CHANGES_KEPT, settings.privacy.confirm_link_valid))
     return PruneResult(
         editions=editions, deliveries=deliveries, versions=versions, holders=holders, problems=tuple(problems)

@@ -12,7 +12,7 @@ from syndicate.core.personal import JointPart, Personal, joint_values, return_pa
 from syndicate.model import Envelope, Keyring
 from syndicate.store.deliveries import Joint, Task, edition_message
 from syndicate.store.engine import Database
-from syndicate.store.joining import joint_message
+from syndicate.store.joint_mails import joint_message
 
 if TYPE_CHECKING:
     # Brings the library that signs, which only who signs pays for.
