@@ -17,6 +17,9 @@ from syndicate.config.values import is_local
 from syndicate.config.wording import Fault, KeyPath
 from syndicate.model import Frequency
 
+#: How a warning begins that a secret stands in a file which everybody on the machine may read.
+SECRET_IN_FILE = "everybody on this machine can read the file"  # noqa: S105 - words for people
+
 
 def warnings(reading: Reading) -> list[Fault]:
     """Everything an operator should look at again although the program starts."""
@@ -202,7 +205,7 @@ def _secrets_are_kept(reading: Reading) -> Iterator[Fault]:
             written = table.get(key)
             from_file = f"{key}_file" in table or (*path, key) in reading.from_environment
             if is_secret(field) and isinstance(written, str) and not from_file and _holds_secret(key, written):
-                yield Fault((*path, key), f"everybody on this machine can read the file; chmod o-r, or use {key}_file")
+                yield Fault((*path, key), f"{SECRET_IN_FILE}; chmod o-r, or use {key}_file")
 
 
 def _tables(reading: Reading) -> Iterator[tuple[KeyPath, dict[str, Any], dict[str, Any]]]:

@@ -12,7 +12,6 @@ SMTP = ("[delivery]", '[delivery]\ntransport = "smtp"\nconfirm_from = "News <hel
 CASES = [
     ("[digest.x]\nblocks = []", "", ["digest.x.blocks: has no effect yet in this version"]),
     ("[digest.x]\nmerge = 'subscriber'", "", ["digest.x.merge: has no effect: no other digest has it"]),
-    ("[bounce]\nsending_ips = ['192.0.2.10']", "", ["bounce.sending_ips: has no effect yet in this version"]),
     ("[digest.x]\nschedule = '0 7 * * *'\nsend_at = '08:00'", "", ["digest.x.send_at: has no effect beside schedule"]),
     ("[digest.x]\nweekly_on = 'friday'", "", ["digest.x.weekly_on: has no effect: no frequency of this digest needs it"]),
     ("[source.x]\ntype = 'folder'\npath = 'nowhere'", "", ["source.x.path: there is no folder {folder}/nowhere"]),
