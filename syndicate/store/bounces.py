@@ -17,7 +17,7 @@ from syndicate.store.deliveries import Result
 from syndicate.store.statements import insert_new
 from syndicate.store.subscribers import hash_and_domain
 from syndicate.store.suppressions import SuppressionReason, add
-from syndicate.store.tables import BounceRow, DeliveryRow, SubscriberRow
+from syndicate.store.tables import BounceRow, DeliveryRow, IssueRow, SubscriberRow
 
 #: So many of a reader's last issues are looked at: more than any threshold needs.
 HISTORY = 200
@@ -26,6 +26,7 @@ KEPT = 32_768
 
 _TABLE = SQLModel.metadata.tables[str(BounceRow.__tablename__)]
 _DELIVERIES = SQLModel.metadata.tables[str(DeliveryRow.__tablename__)]
+_ISSUES = SQLModel.metadata.tables[str(IssueRow.__tablename__)]
 _PEOPLE = SQLModel.metadata.tables[str(SubscriberRow.__tablename__)]
 # Begins the fingerprint of a refusal at submission: no message came back.
 _AT_ONCE = "smtp/"
@@ -206,6 +207,25 @@ def bounce_counts(session: Session, issue_id: int) -> dict[str, int]:
         .group_by(rows.cls)
     )
     return {row[0]: row[1] for row in session.execute(query)}
+
+
+def blocks_since(session: Session, since: datetime) -> dict[int, int]:
+    """How many messages came back, or were refused at once, for our own fault since a time, by issue."""
+    rows, sent, block = _TABLE.c, _DELIVERIES.c, ReturnClass.BLOCK.value
+    told = select(rows.issue_id, func.count()).where(rows.at >= since, rows.cls == block, rows.final)
+    # Issues that ended lately only: the ledger has no index by time.
+    lately = select(_ISSUES.c.id).where(func.coalesce(_ISSUES.c.finished_at, since) >= since)
+    refused = select(sent.issue_id, func.count()).where(
+        sent.issue_id.in_(lately),
+        sent.state == DeliveryState.REJECTED.value,
+        sent.reason == block,
+        sent.finished_at >= since,
+    )
+    found: dict[int, int] = {}
+    for query in (told.group_by(rows.issue_id), refused.group_by(sent.issue_id)):
+        for issue_id, count in session.execute(query):
+            found[issue_id] = found.get(issue_id, 0) + count
+    return dict(sorted(found.items()))
 
 
 def drop_messages(session: Session, before: datetime, limit: int) -> int:
