@@ -108,7 +108,7 @@ class ExpiredTokenError(TokenError):
 
 
 class KeyFileError(SyndicateError):
-    """``secret.key`` cannot be read, is damaged, or cannot be made; links cannot be signed or read without it."""
+    """A key file (``secret.key``, a key of ``[dkim]``) cannot be read, is no such key, or cannot be made."""
 
 
 class TransitionError(SyndicateError):

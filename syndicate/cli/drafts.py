@@ -162,11 +162,14 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a reader was sent, byte for byte, while it is kept. Its links work: whoever has them can use them."""
+    from syndicate.pipeline.replay import Signing
     from syndicate.pipeline.replay import replay as show
 
     call = invocation(ctx, as_json)
     with call.services() as services:
-        found = show(services.database, services.personal, services.keyring, issue_id, subscriber, mask=mask)
+        signing = Signing(sign=services.signer, name=services.settings.signs_as)
+        tools = services.database, services.personal, services.keyring
+        found = show(*tools, issue_id, subscriber, mask=mask, signing=signing)
     content = {Format.EML: found.message, Format.HTML: found.html.encode(), Format.TEXT: found.text.encode()}[style]
     call.output.document(
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,29 @@ def _bounces_come_back(reading: Reading) -> Iterator[Fault]:
     settings = reading.settings
     if settings.delivery.transport == "smtp" and settings.digest and not settings.bounce.return_path:
         yield Fault(("bounce", "return_path"), "missing; without it bounces cannot be told apart (no VERP)")
+
+
+def _signatures_are_aligned(reading: Reading) -> Iterator[Fault]:
+    settings = reading.settings
+    if settings.dkim.domain and not settings.dkim.keys:
+        yield Fault(("dkim", "domain"), "has no effect without keys: nothing is signed here")
+    if not settings.dkim.keys:
+        return
+    signing = settings.signing_domain
+    senders: list[tuple[KeyPath, str | None]] = [(("delivery", "confirm_from"), settings.delivery.confirm_from)]
+    if settings.dkim.domain:
+        senders.append((("delivery", "from"), settings.delivery.from_))
+    senders += [(("digest", name, "from"), digest.from_) for name, digest in settings.digest.items()]
+    for path, mailbox in senders:
+        domain = parseaddr(mailbox or "")[1].rpartition("@")[2].lower()
+        if domain and not _same_organisation(domain, signing):
+            yield Fault(
+                path, f"{domain} is not signed for: the signatures are those of {signing}, and DMARC wants both alike"
+            )
+
+
+def _same_organisation(one: str, other: str) -> bool:
+    return f".{one}".endswith(f".{other}") or f".{other}".endswith(f".{one}")
 
 
 def _relays_are_safe(reading: Reading) -> Iterator[Fault]:
@@ -189,6 +213,7 @@ _DOUBTS: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _footer_address,
     _public_address,
     _bounces_come_back,
+    _signatures_are_aligned,
     _relays_are_safe,
     _times_beside_a_schedule,
     _mails_have_others_to_join,

@@ -18,7 +18,7 @@ from syndicate.config.durations import Duration, Interval, Size
 from syndicate.config.publications import PER, WEEKDAYS, Digest, Feed, Selection
 from syndicate.config.rates import RateText
 from syndicate.config.returns import Bounce, Hook, Mailbox
-from syndicate.config.section import Section, Whole, later
+from syndicate.config.section import Section, Whole
 from syndicate.config.values import (
     absolute_url,
     bare_address,
@@ -26,6 +26,7 @@ from syndicate.config.values import (
     ledger_address,
     listen_address,
     network,
+    selector,
     sender,
     signing_key,
     web_address,
@@ -265,8 +266,15 @@ class Throttle(Section):
 class Dkim(Section):
     """``[dkim]``: signing keys by selector."""
 
-    domain: str | None = later(None, "F", "The domain that signs", seen=True)
-    keys: dict[str, Path] = later({}, "F", "selector = file of the private key, RSA or Ed25519", seen=True)
+    domain: str | None = Field(default=None, description="The domain that signs; by default that of delivery.from")
+    keys: dict[str, Path] = Field(
+        default={},
+        description="selector = file of the private key; the first of each kind (RSA, Ed25519) signs. None: unsigned",
+        json_schema_extra={"expected": 'a table such as { s2026 = "keys/s2026.pem" }'},
+    )
+
+    _domain = field_validator("domain")(lambda value: value and domain_name(value))
+    _selectors = field_validator("keys")(lambda value: {selector(name): path for name, path in value.items()})
 
 
 class Privacy(Section):

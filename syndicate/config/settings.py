@@ -99,6 +99,16 @@ class Settings(Section):
         address = self.delivery.from_.rpartition("<")[2].rstrip("> ")
         return address.rpartition("@")[2].lower() or urlsplit(self.site.url).hostname or "localhost.example"
 
+    @property
+    def signing_domain(self) -> str:
+        """The domain of our signatures (DKIM), as it is written in the configuration."""
+        return self.dkim.domain or self.mail_domain
+
+    @property
+    def signs_as(self) -> str | None:
+        """The domain and the selectors of our signatures, in one text; None when nothing is signed here."""
+        return f"{self.signing_domain}: {', '.join(self.dkim.keys)}" if self.dkim.keys else None
+
     def named_digest(self, name: str) -> Digest:
         """The digest of that name. Raises UnknownNameError naming those there are."""
         return _named(self.digest, name, "digest")

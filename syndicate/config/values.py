@@ -198,6 +198,17 @@ def domain_name(value: str) -> str:
     return value.lower()
 
 
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_SELECTOR = re.compile(rf"(?=.{{1,63}}\Z){_LABEL}(?:\.{_LABEL})*")
+
+
+def selector(value: str) -> str:
+    """Check the selector of a DKIM key (RFC 6376 3.1), which becomes a part of a name in the DNS."""
+    if not _SELECTOR.fullmatch(value):
+        raise ValueError(f'expected selectors of small letters, digits and hyphens such as "s2026", not {value[:64]!r}')
+    return value
+
+
 def bare_address(value: str) -> str:
     """Check a mail address without a name."""
     if not _MAILBOX.fullmatch(value):

@@ -6,8 +6,6 @@ there is one, and a MAC over both and the purpose. Where keys come from: ``io/ke
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import struct
@@ -19,16 +17,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from syndicate.core.addresses import LOCAL_LIMIT
+from syndicate.core.token_letters import from_base32, from_base64, to_base32, to_base64
 from syndicate.errors import AddressError, ExpiredTokenError, TokenError
 from syndicate.model import Keyring
 
 MAC_SIZE: Final = 16  # 128 bits (email.md R12)
 _NUMBER: Final = 4  # bytes; ids and seconds since 1970 are 32-bit: columns are INTEGER, and the year 2106 is far
 _NUMBERS: Final = {count: struct.Struct(f">{count}I") for count in (1, 2, 3)}
-_THREE: Final = struct.Struct(">3Q").unpack
-_THREE_SIZE: Final = 24
-_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS: Final = [f"{first}{second}".encode() for first in _ALPHABET for second in _ALPHABET]
 _FEWEST_JOINT, _MOST_JOINT = 2, 8  # ids are masked by one SHA-256
 _BLOCK: Final = 64  # octets of a block of SHA-256
 _INVALID: Final = "this link is not valid: it was altered, cut short, or belongs to another page"
@@ -90,13 +85,13 @@ def sign(keyring: Keyring, purpose: Purpose, *ids: int, expires_at: datetime | N
     ``ids``: a subscription id, or issue id and subscriber id for ``BOUNCE``. Confirm tokens must have an expiry.
     """
     key = keyring.keys[0]
-    return f"{key.id}.{_base64(_seal(key.secret, purpose, ids, expires_at)).decode()}"
+    return f"{key.id}.{to_base64(_seal(key.secret, purpose, ids, expires_at)).decode()}"
 
 
 def sign_for_mail(keyring: Keyring, purpose: Purpose, *ids: int, expires_at: datetime | None = None) -> str:
     """The same token for the local part of an address: base32 in lower case, since mail servers may fold case."""
     key = keyring.keys[0]
-    return f"{key.id}.{_base32(_seal(key.secret, purpose, ids, expires_at)).decode()}"
+    return f"{key.id}.{to_base32(_seal(key.secret, purpose, ids, expires_at)).decode()}"
 
 
 class DeliveryTokens(NamedTuple):
@@ -126,11 +121,11 @@ def token_maker(keyring: Keyring) -> Callable[[int, int, int], DeliveryTokens]:
         subscription, delivery = one(subscription_id), two(issue_id, subscriber_id)
         leave = of_unsubscribe(subscription)
         return DeliveryTokens(
-            lead + _base64(leave),
-            lead + _base32(leave),
-            lead + _base64(of_preferences(subscription)),
-            _base32(of_message(delivery)),
-            lead + _base32(of_bounce(delivery)),
+            lead + to_base64(leave),
+            lead + to_base32(leave),
+            lead + to_base64(of_preferences(subscription)),
+            to_base32(of_message(delivery)),
+            lead + to_base32(of_bounce(delivery)),
         )
 
     return make
@@ -142,7 +137,7 @@ def sign_joint(keyring: Keyring, subscription_ids: Sequence[int]) -> str:
         raise ValueError(f"a link ends {_FEWEST_JOINT} to {_MOST_JOINT} subscriptions, not {len(subscription_ids)}")
     key = keyring.keys[0]
     plain = struct.pack(f">{len(subscription_ids)}I", *subscription_ids)
-    return f"{key.id}.{_base64(_keyed(key.secret, Purpose.UNSUBSCRIBE_JOINT).seal(plain)).decode()}"
+    return f"{key.id}.{to_base64(_keyed(key.secret, Purpose.UNSUBSCRIBE_JOINT).seal(plain)).decode()}"
 
 
 def verify_unsubscribe(keyring: Keyring, token: str, now: datetime) -> tuple[int, ...]:
@@ -162,7 +157,7 @@ def _open_joint(keyring: Keyring, token: str) -> tuple[int, ...]:
         if key.id == key_id:
             keys = _keyed(key.secret, Purpose.UNSUBSCRIBE_JOINT)
             try:
-                sealed = _from_base64(body)
+                sealed = from_base64(body)
             except ValueError:
                 return ()
             count, odd = divmod(len(sealed) - MAC_SIZE, _NUMBER)
@@ -179,12 +174,12 @@ def verify(keyring: Keyring, purpose: Purpose, token: str, now: datetime) -> Pay
     Raises ExpiredTokenError for a genuine token whose time is over, else TokenError, which tells nobody whether the
     token was altered or belongs to another purpose.
     """
-    return _verify(keyring, purpose, token, now, decode=_from_base64)
+    return _verify(keyring, purpose, token, now, decode=from_base64)
 
 
 def verify_from_mail(keyring: Keyring, purpose: Purpose, token: str, now: datetime) -> Payload:
     """Read a token made by ``sign_for_mail``, in whatever case it comes back. Raises as ``verify``."""
-    return _verify(keyring, purpose, token.lower(), now, decode=_from_base32)
+    return _verify(keyring, purpose, token.lower(), now, decode=from_base32)
 
 
 def message_id_token(keyring: Keyring, issue_id: int, subscriber_id: int) -> str:
@@ -192,7 +187,7 @@ def message_id_token(keyring: Keyring, issue_id: int, subscriber_id: int) -> str
 
     Made with the key that never rotates: a resend after a rotation must be the same message to the reader's server.
     """
-    return _base32(_seal(keyring.hash_key, Purpose.MESSAGE, (issue_id, subscriber_id), None)).decode()
+    return to_base32(_seal(keyring.hash_key, Purpose.MESSAGE, (issue_id, subscriber_id), None)).decode()
 
 
 def read_message_id_token(keyring: Keyring, token: str) -> tuple[int, int]:
@@ -201,7 +196,7 @@ def read_message_id_token(keyring: Keyring, token: str) -> tuple[int, int]:
     Raises TokenError.
     """
     try:
-        return _open(keyring.hash_key, Purpose.MESSAGE, _from_base32(token.lower())).delivery
+        return _open(keyring.hash_key, Purpose.MESSAGE, from_base32(token.lower())).delivery
     except ValueError:
         raise TokenError(_INVALID) from None
 
@@ -325,56 +320,3 @@ def _keys(secret: bytes, purpose: Purpose) -> _Keys:
 
 
 _keyed = lru_cache(maxsize=256)(_keys)
-
-
-_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
-
-
-def _from_base64(text: str) -> bytes:
-    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    # One spelling only: decoders drop foreign characters and the last character's spare bits.
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii") != text:
-        raise ValueError("not canonical")
-    return raw
-
-
-def _base64(raw: bytes) -> bytes:
-    return binascii.b2a_base64(raw, newline=False).translate(_TO_URL).rstrip(b"=")
-
-
-def _base32(raw: bytes) -> bytes:
-    """Base32 of at most 24 octets, in lower case and without padding."""
-    # base64.b32encode is written in Python and takes 3.1 us for 24 octets; ten bits at a time take 1.2. (Fifteen at a
-    # time are quicker in a loop of their own, but their table pushes everything else out of the processor's cache.)
-    a, b, c = _THREE(raw.ljust(24, b"\0"))
-    return b"".join(
-        (
-            _PAIRS[a >> 54],
-            _PAIRS[a >> 44 & 1023],
-            _PAIRS[a >> 34 & 1023],
-            _PAIRS[a >> 24 & 1023],
-            _PAIRS[a >> 14 & 1023],
-            _PAIRS[a >> 4 & 1023],
-            _PAIRS[(a & 15) << 6 | b >> 58],
-            _PAIRS[b >> 48 & 1023],
-            _PAIRS[b >> 38 & 1023],
-            _PAIRS[b >> 28 & 1023],
-            _PAIRS[b >> 18 & 1023],
-            _PAIRS[b >> 8 & 1023],
-            _PAIRS[(b & 255) << 2 | c >> 62],
-            _PAIRS[c >> 52 & 1023],
-            _PAIRS[c >> 42 & 1023],
-            _PAIRS[c >> 32 & 1023],
-            _PAIRS[c >> 22 & 1023],
-            _PAIRS[c >> 12 & 1023],
-            _PAIRS[c >> 2 & 1023],
-            _PAIRS[(c & 3) << 8],
-        )
-    )[: -(-len(raw) * 8 // 5)]
-
-
-def _from_base32(text: str) -> bytes:
-    raw = base64.b32decode(text + "=" * (-len(text) % 8), casefold=True)
-    if len(raw) > _THREE_SIZE or _base32(raw) != text.encode("ascii"):
-        raise ValueError("not canonical")
-    return raw

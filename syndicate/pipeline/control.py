@@ -16,7 +16,7 @@ from syndicate.store.drafts import take_back
 from syndicate.store.engine import Database
 from syndicate.store.issues import change_state, get_issue
 from syndicate.store.jobs import call_workers
-from syndicate.store.joining import free_stranded
+from syndicate.store.parting import free_stranded
 from syndicate.store.reopening import lock_issue
 
 

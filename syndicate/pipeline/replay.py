@@ -5,7 +5,7 @@ What is the reader's own (links, Message-ID) is made again: tokens hold no time 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
@@ -61,8 +61,26 @@ class Replay:
         return "" if part is None else str(part.get_content())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """What signs messages today, and its name in ``Settings.signs_as``; both None when nothing is signed here."""
+
+    sign: Callable[[bytes, datetime], bytes] | None = None
+    name: str | None = None
+
+
+NO_SIGNING = Signing()
+
+
 def replay(
-    database: Database, personal: Personal, keyring: Keyring, issue_id: int, email: str, *, mask: bool = False
+    database: Database,
+    personal: Personal,
+    keyring: Keyring,
+    issue_id: int,
+    email: str,
+    *,
+    mask: bool = False,
+    signing: Signing = NO_SIGNING,
 ) -> Replay:
     """The bytes that a reader was sent of an issue.
 
@@ -82,13 +100,14 @@ def replay(
         if row.attempts == 0:
             raise TransitionError(f"nothing of issue {issue_id} was sent to {reader.email}: it is {row.state}")
         if row.joint_edition_id is not None:
-            return _joint(session, personal, keyring, reader, row, mask=mask)
+            return _joint(session, personal, keyring, reader, row, mask=mask, signing=signing)
         edition = evidence.editions_by_id(session, [row.edition_id or 0]).get(row.edition_id or 0)
         blob = _kept(session, issue, edition)
         subscription = subscription_to(session, reader.id, issue.digest)
     assert edition is not None  # noqa: S101 - _kept raised
     doubts: list[str] = []
     personal, keyring = _as_then(personal, keyring, issue, doubts)
+    sent_at = row.first_marked_at or row.due_at
     if subscription is None:
         doubts.append("the subscription is gone: its links lead nowhere")
     values = slot_values(
@@ -100,7 +119,7 @@ def replay(
         subscription_id=subscription.id if subscription else 0,
         email=reader.email,
         name=reader.name,
-        sent_at=row.first_marked_at or row.due_at,
+        sent_at=sent_at,
     )
     if mask:
         values |= dict.fromkeys(("unsubscribe_url", "preferences_url"), MASKED) | {"unsubscribe_mailto": ""}
@@ -110,14 +129,21 @@ def replay(
         state=row.state,
         sent_at=row.finished_at or row.marked_at,
         subject=edition.subject,
-        message=MessageTemplate(blob).fill(values),
+        message=_signed(MessageTemplate(blob).fill(values), issue, sent_at, None if mask else signing, doubts),
         masked=mask,
         doubts=doubts,
     )
 
 
 def _joint(
-    session: Session, personal: Personal, keyring: Keyring, reader: Subscriber, row: DeliveryFacts, *, mask: bool
+    session: Session,
+    personal: Personal,
+    keyring: Keyring,
+    reader: Subscriber,
+    row: DeliveryFacts,
+    *,
+    mask: bool,
+    signing: Signing,
 ) -> Replay:
     """The mail in which a delivery went with others."""
     joint = evidence.joint_facts(session, row.joint_edition_id or 0)
@@ -129,6 +155,7 @@ def _joint(
     rows = {each.edition_id: each for each in evidence.same_mail(session, reader.id, [row])[row.id]}
     doubts: list[str] = []
     personal, keyring = _as_then(personal, keyring, leading, doubts)
+    sent_at = row.first_marked_at or row.due_at
     parts = [rows[edition_id] for edition_id in joint.parts if edition_id in rows]
     if len(parts) < len(joint.parts) or any(part.digest not in subscriptions for part in parts):
         doubts.append("a part or a subscription of this mail is gone: its links lead nowhere")
@@ -147,7 +174,7 @@ def _joint(
         subscriber_id=reader.id,
         email=reader.email,
         name=reader.name,
-        sent_at=row.first_marked_at or row.due_at,
+        sent_at=sent_at,
     )
     if mask:
         own = [name for name in values if name.endswith("_url") or "_url " in name]
@@ -158,7 +185,9 @@ def _joint(
         state=row.state,
         sent_at=row.finished_at or row.marked_at,
         subject=joint.subject,
-        message=MessageTemplate(joint.message).fill(values),
+        message=_signed(
+            MessageTemplate(joint.message).fill(values), leading, sent_at, None if mask else signing, doubts
+        ),
         masked=mask,
         doubts=doubts,
     )
@@ -174,6 +203,19 @@ def _as_then(personal: Personal, keyring: Keyring, issue: IssueFacts, doubts: li
     if then is None:
         doubts.append("the key that signed its links is not in the key file any more: their tokens differ")
     return Personal.of_document(made_with), then or keyring
+
+
+def _signed(message: bytes, issue: IssueFacts, at: datetime, signing: Signing | None, doubts: list[str]) -> bytes:
+    """With the signatures it had; without ``signing``, what is not as it went anyway has none."""
+    then = (issue.made_with or {}).get("dkim")
+    if signing is None or then is None:
+        return message
+    if signing.sign is None or signing.name != then:
+        doubts.append(
+            f"it was signed as {then}, which is not how this configuration signs: its signatures are left out"
+        )
+        return message
+    return signing.sign(message, at)
 
 
 def _kept(session: Session, issue: IssueFacts, edition: EditionFacts | None) -> bytes:

@@ -115,6 +115,7 @@ def send(
     ``composed`` hears of the issue before the first of it leaves.
     When another process is sending from this database (``syndicate run``), it does the work and this one watches.
     """
+    _ = services.signer  # a key file that cannot be read stops it here, and not when the issue is frozen
     now = services.clock()
     issue = compose(services.database, services.renderer, digest, period=manual_key(now), frequencies=None, now=now)
     if issue is None:
@@ -152,7 +153,7 @@ def send_draft_test(services: Services, issue_id: int, address: str) -> tuple[Ou
 def _send_one(services: Services, envelope: Envelope) -> Outcome:
     connection = services.sender.connect()
     try:
-        return connection.send(envelope)
+        return connection.send(envelope._replace(data=services.signed(envelope.data)))
     finally:
         connection.close()
 

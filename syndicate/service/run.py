@@ -349,7 +349,7 @@ def run(
     the web part can be reached. Raises SyndicateError when its address cannot be listened on.
     """
     # Built here, before any thread asks for them: two threads would build two.
-    _ = services.database, services.keyring
+    _ = services.database, services.keyring, services.signer
     service = services.settings.service
     listeners = listen(service.host, service.port) if app is not None else []
     stop = threading.Event()

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 
 from syndicate.config import Settings
 from syndicate.config.sources import PolledSource
+<<<<<<< HEAD
 from syndicate.core.bounces.pausing import PauseShares
 from syndicate.core.bounces.rules import Thresholds
+=======
+from syndicate.core.addresses import parse_address
+>>>>>>> main
 from syndicate.core.personal import Personal
 from syndicate.errors import DiskFullError, UnknownNameError
 from syndicate.io.files import free_bytes
@@ -40,6 +44,7 @@ from syndicate.store.schema import upgrade
 
 if TYPE_CHECKING:
     # Named here and imported where they are used: a process that only sends has no need of them, and they are heavy.
+    from syndicate.core.dkim.signing import Signer
     from syndicate.pipeline.compose import EditionRenderer
     from syndicate.pipeline.ingest import Source
 
@@ -85,6 +90,24 @@ class Services:
             # Two first starts with a file each, on two machines: the second one must not sign.
             keyring = load_keyring(self.settings.secret_key_path, expected=known)
         return keyring
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """What signs every mail that leaves (DKIM); None without ``[dkim] keys``. Raises KeyFileError."""
+        files = self.settings.dkim.keys
+        if not files:
+            return None
+        # Only who signs pays for the library.
+        from syndicate.core.dkim.keys import signing_keys
+        from syndicate.core.dkim.signing import Signer
+        from syndicate.io.dkim_keys import load_keys
+
+        domain = parse_address(f"postmaster@{self.settings.signing_domain}").domain
+        return Signer(domain, signing_keys(load_keys(files, self.settings.base)))
+
+    def signed(self, data: bytes) -> bytes:
+        """A finished message as it leaves now: with its signatures, if this program signs."""
+        return self.signer(data, self.clock()) if self.signer is not None else data
 
     @property
     def templates(self) -> dict[str, str]:
@@ -152,12 +175,12 @@ class Services:
     @cached_property
     def envelopes(self) -> Envelopes:
         """What makes a message for a delivery."""
-        return Envelopes(self.database, self.personal, self.keyring)
+        return Envelopes(self.database, self.personal, self.keyring, self.signer)
 
     @property
     def confirmations(self) -> ConfirmationMails:
         """What makes a confirmation mail."""
-        return ConfirmationMails(self.settings, self.templates, self.keyring)
+        return ConfirmationMails(self.settings, self.templates, self.keyring, self.signer)
 
     @property
     def rules(self) -> Rules:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Integer, Text, func, select, type_coerce, update
 from sqlmodel import Session, col
@@ -20,8 +21,6 @@ from syndicate.model import SubscriptionState
 from syndicate.store.columns import canonical_json
 from syndicate.store.statements import dialect_of, rows_among
 from syndicate.store.tables import SubscriberRow, SubscriptionRow
-
-_AT_ONCE = 5_000  # rows of subscriptions in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +78,12 @@ def _grouped(session: Session, conditions: Sequence[Any]) -> Iterator[tuple[tupl
         for *key, count in session.connection().execute(query.add_columns(func.count()).group_by(*keys)):
             yield tuple(key), count
         return
-    # SQLite groups by sorting all rows, in memory: 105 MB for a million, and slower than counting them here.
-    for rows in session.connection().execute(query).partitions(_AT_ONCE):
-        yield from Counter(map(tuple, rows)).items()
+    # SQLite groups by sorting all rows, in memory: 105 MB for a million. Counted here they are as fast, if they come
+    # as the driver's own tuples: as rows of SQLAlchemy's a million takes 2.4 s instead of 1.1 s.
+    result = session.connection().execute(query)
+    with closing(result):
+        tuples: Iterable[tuple[Any, ...]] = cast("Any", result.cursor)
+        yield from Counter(tuples).items()
 
 
 def confirmed(digest: str, frequencies: Iterable[str] | None, now: datetime | None = None) -> list[Any]:

@@ -31,8 +31,8 @@ from syndicate.errors import UnknownNameError
 from syndicate.model import DeliveryState, IssueState, Outcome, SubscriptionState
 from syndicate.store.compiled import Compiled, as_time, moment
 from syndicate.store.due import RETRIABLE, WAITING, Span, due_rows
-from syndicate.store.joining import Part, groups, part, put_behind
 from syndicate.store.limits import Limits, admit
+from syndicate.store.parting import Part, groups, part, put_behind
 from syndicate.store.statements import among_in, key_list
 from syndicate.store.suppressions import suppressed_domains
 from syndicate.store.tables import (

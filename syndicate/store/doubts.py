@@ -12,8 +12,8 @@ from syndicate.model import AttemptEvent, DeliveryState
 from syndicate.store import attempts
 from syndicate.store.articles import chunks
 from syndicate.store.holders import causes_of_death, give_up_dead, not_alive
-from syndicate.store.joining import partners
 from syndicate.store.joint_reopening import change_others, lock_with_partners, queue_with_partners
+from syndicate.store.parting import partners
 from syndicate.store.reopening import change_rows, queued_again, require_open
 from syndicate.store.tables import DeliveryRow
 

@@ -18,6 +18,7 @@ from syndicate.model import DeliveryState, IssueState, WebhookEvent
 from syndicate.store.bounces import bounce_counts
 from syndicate.store.issue_events import events_of, note_event
 from syndicate.store.outbox import emit
+from syndicate.store.parting import free_stranded
 from syndicate.store.tables import DeliveryRow, IssueRow
 
 BY_ITSELF = "paused by itself: "
@@ -92,6 +93,7 @@ def _pause(session: Session, issue_id: int, cause: Cause, now: datetime) -> bool
     )
     if result.rowcount != 1:
         return False
+    free_stranded(session, now)  # of joint mails that wait for it
     counts = {cls.value: count for cls, count in _counts(session, issue_id).items()}
     note_event(session, issue_id, EVENT, now, detail={"counts": counts, "reason": reason})
     digest, period = session.execute(

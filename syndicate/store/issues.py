@@ -13,8 +13,8 @@ from syndicate.core.reasons import Reason, grouped
 from syndicate.errors import LedgerError, TransitionError, UnknownNameError
 from syndicate.model import Counts, DeliveryState, Issue, IssueState, WebhookEvent
 from syndicate.store.batches import drop_batches
-from syndicate.store.joining import free_stranded
 from syndicate.store.outbox import emit
+from syndicate.store.parting import free_stranded
 from syndicate.store.tables import (
     DeliveryRow,
     EditionRow,

@@ -13,7 +13,7 @@ from syndicate.model import AttemptEvent, IssueState
 from syndicate.store import attempts
 from syndicate.store.articles import chunks
 from syndicate.store.jobs import call_workers
-from syndicate.store.joining import partners
+from syndicate.store.parting import partners
 from syndicate.store.reopening import Conditions, change_rows, lock_issue, queued_again, reopen
 from syndicate.store.tables import DeliveryRow, IssueRow
 

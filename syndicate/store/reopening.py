@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from syndicate.errors import TransitionError, UnknownNameError
 from syndicate.model import DeliveryState, IssueState
 from syndicate.store.columns import UtcDateTime
-from syndicate.store.joining import follows
+from syndicate.store.parting import follows
 from syndicate.store.tables import DeliveryRow, EditionRow, IssueRow
 
 Conditions = Sequence[ColumnElement[bool]]

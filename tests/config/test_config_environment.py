@@ -65,10 +65,9 @@ def test_whole_sections_can_come_from_the_environment(inspect: Inspect, good: st
 
 def test_a_table_of_paths_can_come_from_the_environment(inspect: Inspect, good: str) -> None:
     settings, problems = inspect(good, {"SYNDICATE_DKIM__KEYS__S2026": "keys/s.pem"})
-    assert settings is None
-    assert [str(problem) for problem in problems] == [
-        "SYNDICATE_DKIM__KEYS__S2026: dkim.keys: does not work yet in this version; leave the key out"
-    ]
+    assert problems == []
+    assert settings is not None
+    assert settings.dkim.keys == {"s2026": Path("keys/s.pem")}
 
 
 def test_names_of_the_file_are_found_without_their_hyphens(inspect: Inspect, good: str) -> None:

@@ -42,7 +42,7 @@ from syndicate.store.deliveries import take
 from syndicate.store.due import FOLLOWS
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder
-from syndicate.store.joining import joined_issues
+from syndicate.store.joint_mails import joined_issues
 from syndicate.store.suppressions import SuppressionReason
 from syndicate.store.tables import DeliveryRow, JointEditionRow, SubscriberRow
 from syndicate.store.waiting import next_due

@@ -196,7 +196,7 @@ def test_passing_over_by_language_leaves_other_languages_alone(database: Databas
     assert [tuple(row) for row in rows] == [(9, []), (3, []), (3, []), (9, [7])]
 
 
-def test_deliveries_do_not_refer_to_cohorts(database: Database) -> None:
-    """Such a key without an index makes each cohort that is pruned a search through the whole ledger."""
+def test_deliveries_refer_to_readers_alone(database: Database) -> None:
+    """A key to what goes together is paid for by every row of a freeze, and without an index by all that is pruned."""
     referred = {key["referred_table"] for key in inspect(database.engine).get_foreign_keys(DeliveryRow.__tablename__)}
-    assert referred == {"issues", "editions", SubscriberRow.__tablename__}
+    assert referred == {SubscriberRow.__tablename__}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from syndicate.errors import SchemaError
 from syndicate.store import schema
 from syndicate.store.engine import Database
 from syndicate.store.schema import current_revision, head_revision, require_current, revisions, upgrade
-from syndicate.store.tables import MetaRow
+from syndicate.store.tables import DeliveryRow, MetaRow
 
 
 def metadata() -> MetaData:
@@ -124,6 +125,23 @@ def test_a_populated_database_of_every_earlier_schema_is_upgraded(empty_database
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
         for table in SQLModel.metadata.sorted_tables:
             connection.execute(select(table)).all()  # every value can be read as what the tables say
+
+
+def test_ids_of_deliveries_that_are_gone_do_not_come_back_with_a_rebuilt_table(empty_database: Database) -> None:
+    if empty_database.dialect == "postgresql":
+        pytest.skip("only SQLite rebuilds tables")
+    upgrade(empty_database, revision="0012")
+    load(empty_database, "0012")
+    with empty_database.write() as session:
+        last = session.connection().scalar(text("SELECT max(id) FROM deliveries"))
+        session.execute(text("DELETE FROM deliveries WHERE id = :last"), {"last": last})
+    upgrade(empty_database)
+    with empty_database.write() as session:
+        row = DeliveryRow(issue_id=1, state="queued", due_at=datetime(2026, 11, 20, tzinfo=UTC))
+        session.add(row)
+        session.flush()
+        assert row.id is not None
+        assert row.id > last
 
 
 def test_a_current_database_costs_a_small_query_and_one_for_its_jobs(database: Database) -> None:

@@ -36,7 +36,7 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     settings, problems = examine(call.config, os.environ)
     if settings is not None:
         readers = [] if _errors(problems) else _reader_problems(settings, file)
-        problems = [*problems, *_template_problems(settings, file), *readers]
+        problems = [*problems, *_key_problems(settings, file), *_template_problems(settings, file), *readers]
     errors = _errors(problems)
     warnings = [problem for problem in problems if problem.severity != "error"]
     call.output.document(
@@ -55,6 +55,14 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
         call.output.note(f"syndicate: {summary}{unseen}")
         raise typer.Exit(MISUSED)
     call.output.text(summary)
+
+
+def _key_problems(settings: Settings, file: str) -> list[Problem]:
+    if not settings.dkim.keys:
+        return []
+    from syndicate.io.dkim_keys import key_problems
+
+    return key_problems(settings.dkim.keys, settings.base, file)
 
 
 def _template_problems(settings: Settings, file: str) -> list[Problem]:

@@ -81,7 +81,8 @@ def preview(
             made = preview_issue(*tools, issue, email=subscriber, now=now, try_links=try_links)
         else:
             made = preview_digest(*tools, digest or "", email=subscriber, now=now, try_links=try_links)
-    content = {Format.HTML: made.html.encode(), Format.TEXT: made.text.encode(), Format.EML: made.message}[style]
+        message = services.signed(made.message) if style is Format.EML else made.message
+    content = {Format.HTML: made.html.encode(), Format.TEXT: made.text.encode(), Format.EML: message}[style]
     call.output.document(
         {
             "digest": digest,
@@ -91,7 +92,7 @@ def preview(
             "digests": list(made.digests) or None,
             "new": made.new,
             "reason": made.reason or None,
-            "size": len(made.message),
+            "size": len(message),
             "html_size": made.html_size,
             "preflight": [finding.document() for finding in made.findings],
             "html": made.html,
@@ -101,7 +102,7 @@ def preview(
     if target is None and style is Format.TEXT:
         call.output.text(made.text.rstrip("\n"))
     else:
-        told = f"{target}: {made.subject} ({_articles(len(made.articles))}, {len(made.message)} bytes as mail)"
+        told = f"{target}: {made.subject} ({_articles(len(made.articles))}, {len(message)} bytes as mail)"
         write_out(call, content, target, told, as_json=as_json)
     if made.digests:
         call.output.note(f"one mail for {', '.join(made.digests)}, which are due at the same time (merge)")

@@ -97,7 +97,7 @@ def show(
     from syndicate.service.status import pace_document, pace_now
     from syndicate.service.stopping import stop_on_signal
     from syndicate.store.issues import get_issue, issue_reasons
-    from syndicate.store.joining import joined_issues
+    from syndicate.store.joint_mails import joined_issues
     from syndicate.store.waves import waves_to_come
 
     call = invocation(ctx, as_json)

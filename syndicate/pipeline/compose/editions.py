@@ -238,7 +238,7 @@ class EditionRenderer:
     @property
     def made_with(self) -> dict[str, str | None]:
         """Where links lead and which key signs them now: see ``core/personal.py``."""
-        return Personal.of(self.settings).document(self._keyring)
+        return Personal.of(self.settings).document(self._keyring) | {"dkim": self.settings.signs_as}
 
     def _nonce(self, digest_name: str, period: str, key: str) -> str:
         # Keyed, so that nobody who writes an article can know it; the same again for the same edition.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from syndicate.config import Settings
@@ -21,11 +21,19 @@ from syndicate.store.confirmations import DueConfirmation
 class ConfirmationMails:
     """Makes the envelopes of confirmation mails."""
 
-    def __init__(self, settings: Settings, templates: Mapping[str, str], keyring: Keyring) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        templates: Mapping[str, str],
+        keyring: Keyring,
+        sign: Callable[[bytes, datetime], bytes] | None = None,
+    ) -> None:
+        """``sign``: what puts signatures on a finished message; None when the relay does it."""
         self._settings = settings
         self._templates = TemplateSet(templates)
         self._keyring = keyring
         self._personal = Personal.of(settings)
+        self._sign = sign
 
     def __call__(self, confirmation: DueConfirmation, now: datetime) -> Envelope:
         """One finished mail. Its link works for ``privacy.confirm_link_valid`` from ``now``.
@@ -62,4 +70,6 @@ class ConfirmationMails:
             nonce=f"c{mark[32:60]}",
         )
         sender = self._personal.return_path or self._personal.sender
+        if self._sign is not None:
+            data = self._sign(data, now)
         return Envelope(sender=sender, recipient=confirmation.email, data=data)

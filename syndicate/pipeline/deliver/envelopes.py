@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from datetime import datetime
 
 from syndicate.core.links import token_maker
 from syndicate.core.message.prepared import PreparedMessage
@@ -11,7 +13,7 @@ from syndicate.core.personal import JointPart, Personal, joint_values, return_pa
 from syndicate.model import Envelope, Keyring
 from syndicate.store.deliveries import Joint, Task, edition_message
 from syndicate.store.engine import Database
-from syndicate.store.joining import joint_message
+from syndicate.store.joint_mails import joint_message
 
 # Parsed editions kept at hand; an issue in 200 editions sends them mixed.
 _KEPT = 256
@@ -20,10 +22,18 @@ _KEPT = 256
 class Envelopes:
     """Makes envelopes; safe to share between the connection threads."""
 
-    def __init__(self, database: Database, personal: Personal, keyring: Keyring) -> None:
+    def __init__(
+        self,
+        database: Database,
+        personal: Personal,
+        keyring: Keyring,
+        sign: Callable[[bytes, datetime], bytes] | None = None,
+    ) -> None:
+        """``sign``: what puts signatures on a finished message; None when the relay does it."""
         self._database = database
         self._personal = personal
         self._keyring = keyring
+        self._sign = sign
         self._tokens = token_maker(keyring)
         self._specimen = self._tokens(0, 0, 0)
         self._editions: dict[int, tuple[PreparedMessage, bool]] = {}
@@ -36,12 +46,8 @@ class Envelopes:
             return self._joint(task, task.joint)
         tokens = self._tokens(task.issue_id, task.subscriber_id, task.subscription_id)
         message, ready = self._editions.get(task.edition_id) or self._prepare(task)
-        return Envelope(
-            return_path(self._personal, tokens),
-            task.email,
-            message.fill(tokens, task.email, task.name, task.first_marked_at),
-            ready,
-        )
+        data = message.fill(tokens, task.email, task.name, task.first_marked_at)
+        return Envelope(return_path(self._personal, tokens), task.email, self._signed(data, task), ready)
 
     def _joint(self, task: Task, joint: Joint) -> Envelope:
         """One mail for several deliveries; its envelope and Message-ID are those of the leading one."""
@@ -71,7 +77,12 @@ class Envelopes:
             sent_at=task.first_marked_at,
         )
         tokens = self._tokens(task.issue_id, task.subscriber_id, task.subscription_id)
-        return Envelope(return_path(self._personal, tokens), task.email, found.fill(values), found.ready)
+        data = self._signed(found.fill(values), task)
+        return Envelope(return_path(self._personal, tokens), task.email, data, found.ready)
+
+    def _signed(self, data: bytes, task: Task) -> bytes:
+        # With the time of the first attempt: a later one has the same bytes, as it has the same Message-ID.
+        return self._sign(data, task.first_marked_at) if self._sign is not None else data
 
     def _prepare(self, task: Task) -> tuple[PreparedMessage, bool]:
         edition_id = task.edition_id

@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from syndicate.model import DeliveryState, Frequency, SubscriptionState
 from syndicate.store.columns import one_of
 from syndicate.store.tables.fields import NEVER_REUSED, json_field, reference, time_field
+
+#: The subscriptions that pause: what the index of them holds.
+PAUSED = "paused_until IS NOT NULL"
 
 
 class SubscriberRow(SQLModel, table=True):
@@ -44,7 +47,9 @@ class SubscriptionRow(SQLModel, table=True):
         # Two ways to say "looks back no longer" would make two cohorts of one.
         CheckConstraint("joined_seq = 0 OR first", name="ck_subscriptions_joined_seq"),
         Index("ix_subscriptions_readers", "digest", "state", "subscriber_id"),
-        Index("ix_subscriptions_due", "digest", "state", "frequency", "cursor"),
+        # Without the cursor: each freeze moves it in most rows.
+        Index("ix_subscriptions_due", "digest", "state", "frequency"),
+        Index("ix_subscriptions_paused", "digest", sqlite_where=text(PAUSED), postgresql_where=text(PAUSED)),
         NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
