@@ -20,12 +20,8 @@ from syndicate.store.bounces import drop_bounces, drop_messages
 from syndicate.store.engine import Database
 from syndicate.store.feed_readers import drop_counts
 from syndicate.store.form_limits import drop_arrivals
-<<<<<<< HEAD
 from syndicate.store.hook_calls import drop_calls
-from syndicate.store.joining import drop_joint_bodies
-=======
 from syndicate.store.joint_mails import drop_joint_bodies
->>>>>>> main
 from syndicate.store.limits import drop_limits
 from syndicate.store.outbox import drop_messages as drop_messages_of_webhooks
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from syndicate.config.returns import Hook
 from syndicate.core.hooks import genuine, sns
-from syndicate.core.hooks.genuine import Seal, read_json
+from syndicate.core.hooks.genuine import Seal
 from syndicate.core.hooks.providers import READERS
-from syndicate.core.hooks.told import text
+from syndicate.core.hooks.told import read_json, text
 from syndicate.errors import HookRefusedError, ReplayedHookError
 from syndicate.service.returns import ReturnsResult, take_event
 from syndicate.service.wiring import Services

@@ -101,7 +101,7 @@ def _send(services: Services, operator: str, news: News, now: datetime) -> bool:
             message_id=f"notice.{mark}@{settings.mail_domain}",
         )
         # Not by VERP: what comes back of it is no reader's.
-        envelope = Envelope(sender=sender.address, recipient=operator, data=build_notice(notice))
+        envelope = Envelope(sender=sender.address, recipient=operator, data=services.signed(build_notice(notice)))
         connection = services.sender.connect()
         try:
             outcome = connection.send(envelope)

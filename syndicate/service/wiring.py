@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING
 
 from syndicate.config import Settings
 from syndicate.config.sources import PolledSource
-<<<<<<< HEAD
+from syndicate.core.addresses import parse_address
 from syndicate.core.bounces.pausing import PauseShares
 from syndicate.core.bounces.rules import Thresholds
-=======
-from syndicate.core.addresses import parse_address
->>>>>>> main
 from syndicate.core.personal import Personal
 from syndicate.errors import DiskFullError, UnknownNameError
 from syndicate.io.files import free_bytes

@@ -11,7 +11,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from syndicate.errors import FetchError, HookRefusedError, ReplayedHookError, StoreError
-from syndicate.service.hooks import take_call
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
@@ -33,6 +32,8 @@ class HookEndpoint:
 
     async def call(self, request: Request) -> Response:
         """200 when all of it is applied; 401 unsigned or altered, 409 taken before, 503 to try again later."""
+        from syndicate.service.hooks import take_call  # OpenSSL, which most have no need of
+
         name = request.path_params["name"]
         if name not in self._services.settings.hook:
             return _said(404, "there is no such hook")

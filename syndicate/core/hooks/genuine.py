@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -123,11 +122,3 @@ def fresh(stamp: str, now: datetime, within: timedelta) -> None:
         raise HookRefusedError("its time cannot be read") from None
     if not -FRESH_GENERIC <= age <= within:
         raise HookRefusedError("it was signed too long ago, or the clocks differ")
-
-
-def read_json(body: bytes) -> Any:
-    """The document of a call. Raises HookRefusedError."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise HookRefusedError("it is no JSON") from None

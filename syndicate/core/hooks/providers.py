@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from syndicate.core.bounces.report import ReturnClass, Returned
-from syndicate.core.hooks.genuine import read_json
-from syndicate.core.hooks.told import Told, address, complaint, failure, leaving, objects, part, text
+from syndicate.core.hooks.told import Told, address, complaint, failure, leaving, objects, part, read_json, text
 
 HARD, SOFT, BLOCK = ReturnClass.HARD, ReturnClass.SOFT, ReturnClass.BLOCK
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 from syndicate.core.bounces.addresses import first_address
 from syndicate.core.bounces.refusals import refusal
 from syndicate.core.bounces.report import Action, ReturnClass, Returned
+from syndicate.errors import HookRefusedError
 
 #: So many events of one call are looked at; providers send at most a thousand.
 MOST_EVENTS: Final = 5_000
@@ -72,3 +74,11 @@ def objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects of a list, or one that stands alone."""
     found = value if isinstance(value, list) else [value]
     return [one for one in found[:MOST_EVENTS] if isinstance(one, Mapping)]
+
+
+def read_json(body: bytes) -> Any:
+    """The document of a call. Raises HookRefusedError."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise HookRefusedError("it is no JSON") from None
