@@ -17,7 +17,7 @@ HARD, SOFT, BLOCK = ReturnClass.HARD, ReturnClass.SOFT, ReturnClass.BLOCK
 
 def ses(document: Any) -> list[Told]:
     """The ``Message`` of a notification of SNS: event publishing, or the older feedback notifications."""
-    inner = part(read_json(text(document, "Message").encode()))
+    inner = part(read_json(text(document, "Message").encode("utf-8", "replace")))
     kind = text(inner, "eventType") or text(inner, "notificationType")
     mail = part(inner, "mail")
     listed = [f"<{text(one, 'value')}>" for one in objects(mail.get("headers")) if _is_id(one)]

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
-from syndicate.core.hooks.genuine import FRESH, Seal, fresh
+from syndicate.core.hooks.genuine import FRESH, Seal, fresh, octets
 from syndicate.core.hooks.told import text
 from syndicate.errors import HookRefusedError
 
@@ -66,7 +66,7 @@ def verify(document: Any, topic: str, certificate: Callable[[str], bytes], now: 
         raise HookRefusedError("its signature is of an unknown kind")
     fresh(text(document, "Timestamp"), now, FRESH)
     _check(document, _SIGNED[kind], certificate(url), SHA1() if version == "1" else SHA256(), now)  # noqa: S303 - as SNS does
-    return Seal(hashlib.sha256(text(document, "MessageId").encode()).hexdigest())
+    return Seal(hashlib.sha256(octets(text(document, "MessageId"))).hexdigest())
 
 
 def _check(
@@ -82,6 +82,6 @@ def _check(
     if not found.not_valid_before_utc <= now <= found.not_valid_after_utc or not isinstance(key, RSAPublicKey):
         raise HookRefusedError("its certificate is not valid now")
     try:
-        key.verify(signature, signed.encode(), PKCS1v15(), digest)
+        key.verify(signature, octets(signed), PKCS1v15(), digest)
     except InvalidSignature:
         raise HookRefusedError("its signature is wrong") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ from syndicate.errors import HookRefusedError
 #: So many events of one call are looked at; providers send at most a thousand.
 MOST_EVENTS: Final = 5_000
 _TEXT: Final = 500
+_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,8 @@ def failure(
 ) -> Returned:
     """A refusal: as its words say, where they quote a server; else as the provider classes it."""
     action = Action.DELAYED if delayed else Action.FAILED
-    found = refusal(recipient, words, status=status, action=action)
+    known = status if status is not None and _STATUS.fullmatch(status) else None
+    found = refusal(recipient, words, status=known, action=action)
     if found.code is not None or found.status is not None:
         return found
     return Returned(recipient=recipient, cls=cls, action=action, text=found.text)

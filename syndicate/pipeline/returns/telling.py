@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from syndicate.config import Settings
 from syndicate.core.addresses import parse_address
 from syndicate.core.bounces.tokens import delivery_of, mentioned_in
 from syndicate.core.hooks.told import Told
+from syndicate.core.replies import tidy
 from syndicate.errors import AddressError
 from syndicate.model import Keyring
 from syndicate.pipeline.returns.applying import Fate, Rules, Taken, apply
@@ -48,7 +49,8 @@ def take_told(
             sent = sent_together(session, *delivery)
             fate = Fate.UNSUBSCRIBE if sent else Fate.NOT_SENT
             return Taken(fate=fate, issue_id=delivery[0], subscriber_id=delivery[1] if sent else None)
-        return apply(session, delivery, (told.said,), _evidence(told), rules, now)
+        said = replace(told.said, text=tidy(told.said.text))
+        return apply(session, delivery, (said,), _evidence(told), rules, now)
 
 
 def _by_address(session: Session, told: Told, now: datetime) -> tuple[int, int] | None:
@@ -64,4 +66,4 @@ def _by_address(session: Session, told: Told, now: datetime) -> tuple[int, int] 
 
 
 def _evidence(told: Told) -> bytes:
-    return json.dumps(asdict(told), ensure_ascii=False, sort_keys=True, default=str).encode()
+    return json.dumps(asdict(told), sort_keys=True, default=str).encode()
