@@ -41,7 +41,7 @@ from syndicate.pipeline.deliver import DeliverResult, Holder, Rules, Sender, del
 from syndicate.pipeline.deliver.envelopes import Envelopes
 from syndicate.pipeline.ingest import ingest
 from syndicate.shipped import shipped
-from syndicate.store import subscribers
+from syndicate.store import newcomers
 from syndicate.store.engine import Database
 from syndicate.store.issues import get_issue
 from syndicate.store.limits import Limits
@@ -145,7 +145,7 @@ class World:
         """A subscription to ``morning``; returns the subscriber's id."""
         address = parse_address(email)
         with self.database.write() as session:
-            person, _ = subscribers.ensure_subscriber(
+            person, _ = newcomers.ensure_subscriber(
                 session,
                 address,
                 hash_address(address.key, self.keyring.hash_key),
@@ -153,7 +153,7 @@ class World:
                 name=name,
                 language=language,
             )
-            subscribers.add_subscription(
+            newcomers.add_subscription(
                 session,
                 person.id,
                 "morning",

@@ -18,7 +18,7 @@ from syndicate.store.address_changes import drop_changes
 from syndicate.store.api_requests import drop_requests
 from syndicate.store.bounces import drop_bounces, drop_messages
 from syndicate.store.engine import Database
-from syndicate.store.feed_readers import drop_counts
+from syndicate.store.feed_readers import drop_counts, drop_salts
 from syndicate.store.form_limits import drop_arrivals
 from syndicate.store.hook_calls import drop_calls
 from syndicate.store.joint_mails import drop_joint_bodies
@@ -84,6 +84,7 @@ def prune(
         drop_arrivals(session, now - FORMS_KEPT, FORMS)
         drop_counts(session, rows_before.date().isoformat())
         drop_calls(session, now - CALLS_KEPT)
+        drop_salts(session, now.date().isoformat())
         drop_changes(session, now - max(CHANGES_KEPT, settings.privacy.confirm_link_valid))
     return PruneResult(
         editions=editions, deliveries=deliveries, versions=versions, holders=holders, problems=tuple(problems)

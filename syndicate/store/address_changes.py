@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, literal, select, update
 from sqlmodel import Session, SQLModel
 
 from syndicate.core.addresses import Address
+from syndicate.store.columns import UtcDateTime
 from syndicate.store.subscribers import subscribers
 from syndicate.store.tables import AddressChangeRow, BounceRow
 
@@ -18,7 +19,7 @@ _BOUNCES = SQLModel.metadata.tables[str(BounceRow.__tablename__)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressChange:
-    """One change; ``done_at`` once it was confirmed."""
+    """One change; ``done_at`` once it was confirmed. ``reverts``: the change that it takes back."""
 
     id: int
     subscriber_id: int
@@ -27,12 +28,17 @@ class AddressChange:
     email_hash: str
     domain: str
     done_at: datetime | None
+    reverts: int | None = None
 
 
 def add_change(session: Session, subscriber_id: int, address: Address, email_hash: str, now: datetime) -> int:
-    """Note a wanted address; returns the number of the change. Earlier open ones of the subscriber are dropped."""
+    """Note a wanted address; returns the number of the change. Earlier open ones of the subscriber are dropped.
+
+    Those that take a change back stay: whoever took an address over must not be able to end them.
+    """
     connection = session.connection()
-    connection.execute(delete(changes).where(changes.c.subscriber_id == subscriber_id, changes.c.done_at.is_(None)))
+    open_ones = (changes.c.subscriber_id == subscriber_id, changes.c.done_at.is_(None), changes.c.reverts.is_(None))
+    connection.execute(delete(changes).where(*open_ones))
     row = {
         "subscriber_id": subscriber_id,
         "email": address.email,
@@ -42,6 +48,22 @@ def add_change(session: Session, subscriber_id: int, address: Address, email_has
         "created_at": now,
     }
     return int(connection.execute(insert(changes).values(row).returning(changes.c.id)).scalar_one())
+
+
+def add_way_back(session: Session, change: AddressChange, now: datetime) -> int:
+    """Note the change that takes this one back, before it is made: to the address of now. Returns its number."""
+    names = ("email", "email_key", "email_hash", "domain")
+    own = select(
+        subscribers.c.id, *(subscribers.c[name] for name in names), literal(now, UtcDateTime()), literal(change.id)
+    ).where(subscribers.c.id == change.subscriber_id)
+    statement = insert(changes).from_select(["subscriber_id", *names, "created_at", "reverts"], own)
+    return int(session.connection().execute(statement.returning(changes.c.id)).scalar_one())
+
+
+def drop_open(session: Session, subscriber_id: int) -> None:
+    """Drop all changes of a subscriber that are not done, those that take one back as well."""
+    open_ones = (changes.c.subscriber_id == subscriber_id, changes.c.done_at.is_(None))
+    session.connection().execute(delete(changes).where(*open_ones))
 
 
 def find_change(session: Session, change_id: int) -> AddressChange | None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect
+from sqlalchemy import BindParameter, Dialect, Table, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -70,6 +70,11 @@ class Compiled:
         made = _Made(str(compiled), (lambda row: arranged({**own, **row})) if own else arranged)
         self._made[dialect.name] = made
         return made
+
+
+def new_row(table: Table, names: Sequence[str]) -> dict[str, BindParameter[Any]]:
+    """What ``INSERT`` puts into these columns: the values that are given to ``Compiled`` under their names."""
+    return {name: bindparam(name, type_=table.c[name].type) for name in names}
 
 
 def _tuple_of(names: Sequence[str]) -> Callable[[Row], Any]:

@@ -10,10 +10,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlmodel import Session, SQLModel
 
 from syndicate.model import DeliveryState, SubscriptionState
+from syndicate.store.columns import UtcDateTime
+from syndicate.store.compiled import Compiled, moment
 from syndicate.store.holders import not_alive
 from syndicate.store.statements import insert_many
 from syndicate.store.subscribers import subscribers, subscriptions
@@ -35,6 +51,7 @@ class DueConfirmation:
     """A confirmation mail to be sent, with all it needs: no name, since it holds no text that a stranger typed (R20).
 
     ``attempts`` counts those before; ``address_change_id``: it asks to confirm a new address, and ``email`` is that.
+    ``moved_to``: it tells ``email`` that the subscriber has this address now, and that change takes it back.
     """
 
     id: int
@@ -45,6 +62,7 @@ class DueConfirmation:
     attempts: int
     created_at: datetime
     address_change_id: int | None = None
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,36 +92,30 @@ def queue(session: Session, subscription_id: int, now: datetime, most: int = MOS
 
     False, and nothing written, when one is still on its way or its address had ``most`` of them in the last 24 hours.
     """
-    key = (
-        select(subscribers.c.email_key)
-        .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
-        .where(subscriptions.c.id == subscription_id)
-    )
-    waiting = select(func.count()).where(
-        confirmations.c.subscription_id == subscription_id,
-        confirmations.c.address_change_id.is_(None),
-        confirmations.c.state.in_((*_OPEN, DeliveryState.SENDING.value)),
-    )
-    connection = session.connection()
-    if connection.execute(waiting).scalar_one() or _had_enough(session, connection.scalar(key), now, most):
-        return False
-    connection.execute(insert(confirmations).values(subscription_id=subscription_id, **_fresh(now)))
-    return True
+    at = moment(session, now)
+    values = {"subscription_id": subscription_id, "now": at, "since": moment(session, now - _DAY), "most": most}
+    return _QUEUE.run(session, values) == 1
 
 
 def queue_change(session: Session, subscription_id: int, change_id: int, now: datetime, most: int) -> bool:
     """Owe a mail that asks a new address for its confirmation; False when that address had enough of them."""
-    connection = session.connection()
-    key = connection.scalar(select(changes.c.email_key).where(changes.c.id == change_id))
-    if _had_enough(session, key, now, most):
-        return False
+    key = select(changes.c.email_key).where(changes.c.id == change_id).scalar_subquery()
+    values = _fresh(now) | {"subscription_id": subscription_id, "address_change_id": change_id}
+    row = [literal(value, confirmations.c[name].type) for name, value in values.items()]
+    wanted = _had(key, literal(now - _DAY, UtcDateTime())) < most
+    statement = insert(confirmations).from_select(list(values), select(*row).where(wanted))
+    return session.connection().execute(statement).rowcount == 1
+
+
+def queue_notice(session: Session, subscription_id: int, change_id: int, now: datetime) -> None:
+    """Owe the mail that tells an old address of its change, with the way back (``add_way_back``). Nothing limits it."""
     values = _fresh(now) | {"address_change_id": change_id}
-    connection.execute(insert(confirmations).values(subscription_id=subscription_id, **values))
-    return True
+    session.connection().execute(insert(confirmations).values(subscription_id=subscription_id, **values))
 
 
-def _had_enough(session: Session, email_key: str | None, now: datetime, most: int) -> bool:
-    recent = and_(confirmations.c.created_at > now - _DAY, confirmations.c.state != DeliveryState.CANCELLED.value)
+def _had(email_key: Any, since: Any) -> ColumnElement[int]:
+    """How many such mails an address had since a time."""
+    recent = and_(confirmations.c.created_at > since, confirmations.c.state != DeliveryState.CANCELLED.value)
     own = (
         select(func.count())
         .select_from(subscribers)
@@ -115,10 +127,33 @@ def _had_enough(session: Session, email_key: str | None, now: datetime, most: in
         select(func.count())
         .select_from(changes)
         .join(confirmations, confirmations.c.address_change_id == changes.c.id)
-        .where(changes.c.email_key == email_key, changes.c.created_at > now - _DAY, recent)
+        .where(changes.c.email_key == email_key, changes.c.created_at > since, recent)
     )
-    connection = session.connection()
-    return bool(connection.execute(own).scalar_one() + connection.execute(asked).scalar_one() >= most)
+    return own.scalar_subquery() + asked.scalar_subquery()
+
+
+def _queue(_dialect: str) -> Any:
+    number = bindparam("subscription_id", type_=Integer())
+    now, since = bindparam("now", type_=UtcDateTime()), bindparam("since", type_=UtcDateTime())
+    mine = subscribers.alias("mine")
+    key = (
+        select(mine.c.email_key)
+        .join(subscriptions, subscriptions.c.subscriber_id == mine.c.id)
+        .where(subscriptions.c.id == number)
+        .scalar_subquery()
+    )
+    waiting = exists().where(
+        confirmations.c.subscription_id == number,
+        confirmations.c.address_change_id.is_(None),
+        # Written out: lists are for SQLAlchemy to put in, which does not run this.
+        confirmations.c.state.in_([literal_column(f"'{each}'") for each in (*_OPEN, DeliveryState.SENDING.value)]),
+    )
+    wanted = and_(~waiting, _had(key, since) < bindparam("most", type_=Integer()))
+    row = select(number, literal(DeliveryState.QUEUED.value), literal(0), now, now).where(wanted)
+    return insert(confirmations).from_select(["subscription_id", "state", "attempts", "due_at", "created_at"], row)
+
+
+_QUEUE = Compiled(_queue)
 
 
 def queue_many(session: Session, subscription_ids: Sequence[int], now: datetime) -> None:
@@ -160,6 +195,7 @@ def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
             confirmations.c.address_change_id,
             subscriptions.c.digest,
             func.coalesce(changes.c.email, subscribers.c.email).label("email"),
+            case((changes.c.reverts.is_not(None), subscribers.c.email)).label("moved_to"),
             subscribers.c.language,
             func.coalesce(changes.c.domain, subscribers.c.domain).label("domain"),
             suppressions.c.reason,
@@ -195,6 +231,7 @@ def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
             attempts=row.attempts,
             created_at=row.created_at,
             address_change_id=row.address_change_id,
+            moved_to=row.moved_to,
         )
         for row in rows
         if row.id not in refused

@@ -102,6 +102,7 @@ class Database:
         repeatable = snapshot and self.dialect == "postgresql"
         engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if repeatable else self.engine
         with self.errors(), Session(engine, expire_on_commit=False) as session, session.begin():
+            session.info[CONNECTION] = session.connection()
             session.info[WEBHOOKS] = self.webhooks
             yield session
 
@@ -257,6 +258,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous = FULL")  # the ledger must survive a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
+    # Who was erased, and what yesterday's hashes were made with, is gone from the file as well.
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.execute("PRAGMA cache_size = -16000")
     cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.close()

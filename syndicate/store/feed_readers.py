@@ -34,8 +34,13 @@ class FeedReaders:
 def day_salt(session: Session, day: str, fresh: str) -> str:
     """The salt of a day, the same for all processes; those of other days are removed: their hashes are over."""
     insert_new(session, ReaderSaltRow, {"day": day, "salt": fresh}, ("day",))
-    session.connection().execute(delete(salts).where(salts.c.day < day))
+    drop_salts(session, day)
     return str(session.connection().scalar(select(salts.c.salt).where(salts.c.day == day)))
+
+
+def drop_salts(session: Session, today: str) -> None:
+    """Remove the salts of past days, also when nobody asked for a feed since."""
+    session.connection().execute(delete(salts).where(salts.c.day < today))
 
 
 def add_counts(

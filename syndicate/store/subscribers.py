@@ -1,6 +1,6 @@
-"""Subscribers, their subscriptions and the proof of consent: found, added, changed, listed, erased; one at a time.
+"""Subscribers, their subscriptions and the proof of consent: found, changed, listed, erased; one at a time.
 
-Many at once: ``subscriber_batches.py``. What may follow what is decided in ``core/consent.py``.
+Added: ``newcomers.py``. Many at once: ``subscriber_batches.py``. What may follow what: ``core/consent.py``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, update
 from sqlmodel import Session, SQLModel, col
 
-from syndicate.core.addresses import Address
 from syndicate.model import DeliveryState, Frequency, Subscriber, Subscription, SubscriptionState, WebhookEvent
 from syndicate.store.articles import highest_seq
 from syndicate.store.attempts import forget_words
+from syndicate.store.columns import canonical_json
+from syndicate.store.compiled import Compiled, moment, new_row
 from syndicate.store.due import FOLLOWS
 from syndicate.store.outbox import emit, wanted
-from syndicate.store.statements import insert_new
 from syndicate.store.tables import ConsentEventRow, DeliveryRow, IssueRow, SubscriberRow, SubscriptionRow
 
 subscribers = SQLModel.metadata.tables[str(SubscriberRow.__tablename__)]
@@ -86,33 +86,6 @@ def hash_and_domain(session: Session, subscriber_id: int) -> tuple[str, str] | N
     return None if row is None else (row.email_hash, row.domain)
 
 
-def ensure_subscriber(
-    session: Session,
-    address: Address,
-    email_hash: str,
-    *,
-    now: datetime,
-    name: str = "",
-    language: str | None = None,
-    timezone: str | None = None,
-) -> tuple[Subscriber, bool]:
-    """The subscriber of an address, added if there is none; and whether it is new. An existing one is not changed."""
-    row = {
-        "email": address.email,
-        "email_key": address.key,
-        "email_hash": email_hash,
-        "domain": address.domain,
-        "name": name,
-        "language": language,
-        "timezone": timezone,
-        "created_at": now,
-    }
-    new = insert_new(session, SubscriberRow, row, ("email_key",))
-    found = find_subscriber(session, address.key)
-    assert found is not None  # noqa: S101 - it is there now, and this transaction sees it
-    return found, new
-
-
 def update_person(session: Session, subscriber_id: int, changes: Mapping[str, str | None]) -> None:
     """Set name, language or timezone."""
     if changes:
@@ -139,39 +112,6 @@ def subscriptions_of(session: Session, subscriber_ids: Sequence[int]) -> dict[in
     for row in session.connection().execute(query):
         found[row.subscriber_id].append(to_subscription(row))
     return found
-
-
-def add_subscription(
-    session: Session,
-    subscriber_id: int,
-    digest: str,
-    *,
-    state: SubscriptionState,
-    frequency: Frequency,
-    topics: Mapping[str, int],
-    now: datetime,
-) -> Subscription | None:
-    """Add a subscription that starts from the beginning (cursor 0, first issue to come); None when one is there.
-
-    ``lookback`` bounds what has a number now; unless it is confirmed, what will have one when it is.
-    """
-    row = {
-        "subscriber_id": subscriber_id,
-        "digest": digest,
-        "state": state.value,
-        "frequency": frequency.value,
-        "topics": dict(topics),
-        "cursor": 0,
-        "first": True,
-        "joined_seq": highest_seq(session),
-        "carry": [],
-        "created_at": now,
-        "confirmed_at": now if state is SubscriptionState.CONFIRMED else None,
-        "unsubscribed_at": now if state is SubscriptionState.UNSUBSCRIBED else None,
-    }
-    if not insert_new(session, SubscriptionRow, row, ("subscriber_id", "digest")):
-        return None
-    return subscription_to(session, subscriber_id, digest)
 
 
 def count_as_before(session: Session, seq: int) -> None:
@@ -228,9 +168,13 @@ def record_event(
     session: Session, subscription_id: int, event: str, *, via: str, now: datetime, detail: Mapping[str, Any]
 ) -> None:
     """Write one line of the proof of consent."""
-    row = {"subscription_id": subscription_id, "event": event, "at": now, "via": via, "detail": dict(detail)}
-    session.connection().execute(insert(consent_events).values(row))
+    row = {"subscription_id": subscription_id, "event": event, "via": via}
+    _EVENT.run(session, row | {"at": moment(session, now), "detail": canonical_json(dict(detail))})
     _tell(session, subscription_id, event, via, now)
+
+
+_PROOF = ("subscription_id", "event", "at", "via", "detail")
+_EVENT = Compiled(lambda _dialect: insert(consent_events).values(new_row(consent_events, _PROOF)))
 
 
 def _tell(session: Session, subscription_id: int, event: str, via: str, now: datetime) -> None:

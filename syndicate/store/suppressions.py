@@ -11,11 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, literal_column, select
 from sqlmodel import Session, SQLModel, col
 
 from syndicate.core.addresses import parent_domains
-from syndicate.store.compiled import Compiled
+from syndicate.store.compiled import Compiled, as_time
 from syndicate.store.statements import among_in, insert_new, key_list
 from syndicate.store.tables import SuppressionRow
 
@@ -62,13 +62,17 @@ def remove(session: Session, scope: Scope, value: str) -> bool:
 
 def suppression_of(session: Session, email_hash: str, domain: str) -> Suppression | None:
     """The entry that covers an address: its own, else that of its domain or of a domain above it."""
-    own = entry(session, "address", email_hash)
-    if own is not None:
-        return own
-    for parent in parent_domains(domain):
-        found = entry(session, "domain", parent)
-        if found is not None:
-            return found
+    parents = list(parent_domains(domain))
+    rows = _COVERS.rows(session, {"hash": email_hash, "domains": key_list(session, parents)})
+    found = {row[1:3]: row for row in rows}
+    for place in (("address", email_hash), *(("domain", parent) for parent in parents)):
+        if place in found:
+            number, scope, value, reason, note, created_at = found[place]
+            at = as_time(created_at)
+            assert at is not None  # noqa: S101 - the column is never empty
+            return Suppression(
+                id=number, scope=scope, value=value, reason=SuppressionReason(reason), note=note, created_at=at
+            )
     return None
 
 
@@ -124,6 +128,21 @@ def _reasons(session: Session, scope: Scope, values: Iterable[str]) -> dict[str,
 _LISTED = Compiled(
     lambda dialect: select(_TABLE.c.value, _TABLE.c.reason).where(
         _TABLE.c.scope == bindparam("scope"), among_in(dialect, _TABLE.c.value, bindparam("values"))
+    )
+)
+
+
+_COLUMNS = (_TABLE.c.id, _TABLE.c.scope, _TABLE.c.value, _TABLE.c.reason, _TABLE.c.note, _TABLE.c.created_at)
+# Two halves and no OR: each is found by the index.
+_COVERS = Compiled(
+    lambda dialect: (
+        select(*_COLUMNS)
+        .where(_TABLE.c.scope == literal_column("'address'"), _TABLE.c.value == bindparam("hash"))
+        .union_all(
+            select(*_COLUMNS).where(
+                _TABLE.c.scope == literal_column("'domain'"), among_in(dialect, _TABLE.c.value, bindparam("domains"))
+            )
+        )
     )
 )
 

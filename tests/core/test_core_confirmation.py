@@ -48,6 +48,17 @@ def test_it_says_what_is_asked_and_where_to_answer(language: str) -> None:
     assert f'dir="{"rtl" if language in {"ar", "he"} else "ltr"}"' in page
 
 
+@pytest.mark.parametrize("language", ["ar", "de", "en", "es", "fr", "he", "ja", "zh"])
+def test_an_old_address_is_told_where_mail_goes_now(language: str) -> None:
+    mail = confirmation(language=language, kind="moved", moved_to="n***@example.net")
+    found = parsed(build_confirmation(shipped_templates(), mail, NONCE))
+    text = body(found, "plain")
+    assert "n***@example.net" in text.replace("\n", " ")
+    assert LINK in text.split("\n")
+    assert "{" not in text
+    assert found["Subject"] != parsed(build_confirmation(shipped_templates(), confirmation(), NONCE))["Subject"]
+
+
 def test_it_is_no_list_mail_and_holds_nothing_of_the_reader() -> None:
     found = parsed(
         build_confirmation(shipped_templates(), confirmation(reply_to=Mailbox("", "desk@courier.example")), NONCE)

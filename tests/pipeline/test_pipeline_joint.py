@@ -36,7 +36,7 @@ from syndicate.pipeline.members.preferences import show_all
 from syndicate.pipeline.members.unsubscribing import undo, unsubscribe, unsubscribe_address
 from syndicate.pipeline.replay import replay
 from syndicate.pipeline.why import why
-from syndicate.store import subscribers, suppressions
+from syndicate.store import newcomers, subscribers, suppressions
 from syndicate.store.attempts import attempts_of
 from syndicate.store.deliveries import take
 from syndicate.store.due import FOLLOWS
@@ -65,7 +65,7 @@ class Joined(World):
     def reader(self, email: str, *digests: str, language: str | None = None) -> int:
         address = parse_address(email)
         with self.database.write() as session:
-            person, _ = subscribers.ensure_subscriber(
+            person, _ = newcomers.ensure_subscriber(
                 session,
                 address,
                 hash_address(address.key, self.keyring.hash_key),
@@ -74,7 +74,7 @@ class Joined(World):
                 language=language,
             )
             for digest in digests:
-                subscribers.add_subscription(
+                newcomers.add_subscription(
                     session,
                     person.id,
                     digest,

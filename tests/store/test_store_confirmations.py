@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from syndicate.core.addresses import hash_address, parse_address
 from syndicate.model import DeliveryState, Frequency, Subscription, SubscriptionState
-from syndicate.store import confirmations, subscribers, suppressions
+from syndicate.store import confirmations, newcomers, suppressions
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder
 
@@ -20,8 +20,8 @@ HASH_KEY = b"h" * 32
 def subscription(database: Database, email: str, now: datetime, digest: str = "morning") -> Subscription:
     address = parse_address(email)
     with database.write() as session:
-        subscriber, _ = subscribers.ensure_subscriber(session, address, hash_address(address.key, HASH_KEY), now=now)
-        found = subscribers.add_subscription(
+        subscriber, _ = newcomers.ensure_subscriber(session, address, hash_address(address.key, HASH_KEY), now=now)
+        found = newcomers.add_subscription(
             session,
             subscriber.id,
             digest,

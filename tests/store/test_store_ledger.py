@@ -20,7 +20,7 @@ from syndicate.core.addresses import hash_address, parse_address
 from syndicate.core.outcomes import BounceClass
 from syndicate.errors import TransitionError
 from syndicate.model import DeliveryState, Frequency, IssueState, Outcome, OutcomeKind, SubscriptionState
-from syndicate.store import attempts, deliveries, doubts, freeze, retries, subscribers, suppressions
+from syndicate.store import attempts, deliveries, doubts, freeze, newcomers, retries, subscribers, suppressions
 from syndicate.store.cohorts import cohorts
 from syndicate.store.deliveries import Result, Task
 from syndicate.store.engine import Database
@@ -75,10 +75,10 @@ class Ledger(RuleBasedStateMachine):
         with self.database.write() as session:
             for number in range(count):
                 address = parse_address(f"reader{number}@example.org")
-                person, _ = subscribers.ensure_subscriber(
+                person, _ = newcomers.ensure_subscriber(
                     session, address, hash_address(address.key, HASH_KEY), now=self.now
                 )
-                subscribers.add_subscription(
+                newcomers.add_subscription(
                     session,
                     person.id,
                     "morning",

@@ -9,7 +9,9 @@ import pytest
 from members_setup import rows
 from reader_site import Site, reader_configuration
 
+from syndicate.config import Settings
 from syndicate.model import Keyring
+from syndicate.pipeline.upkeep import prune
 from syndicate.store.engine import Database
 from syndicate.store.feed_readers import FeedReaders, feed_readers
 from syndicate.web.feed_server.counting import ReaderCounter
@@ -37,6 +39,34 @@ def test_counts_of_two_processes_and_two_days(database: Database, now: datetime)
         ]
     assert rows(database, "SELECT day FROM reader_salts") == [("2026-11-23",)]
     assert "192.0.2" not in str(rows(database, "SELECT * FROM feed_readers"))
+
+
+def test_the_salt_of_yesterday_is_nowhere_in_the_files(sqlite_database: Database, now: datetime) -> None:
+    moment = now
+    counter = ReaderCounter(lambda: sqlite_database, lambda: moment)
+
+    def salt_of_today() -> str:
+        counter.note("/feeds/all/rss.xml", "192.0.2.1", b"Reeder")
+        counter.write()
+        return str(rows(sqlite_database, "SELECT salt FROM reader_salts")[0][0])
+
+    def files() -> bytes:
+        with sqlite_database.engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")  # a checkpoint takes no transaction
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql("BEGIN")
+        place = Path(str(sqlite_database.engine.url.database))
+        return b"".join(each.read_bytes() for each in place.parent.glob(f"{place.name}*"))
+
+    old = salt_of_today()
+    assert old.encode() in files()
+    moment += timedelta(days=1)
+    new = salt_of_today()
+    assert new.encode() in files()
+    assert old.encode() not in files()
+    moment += timedelta(days=1)
+    prune(sqlite_database, Settings(), moment)  # nobody asks for a feed on that day
+    assert new.encode() not in files()
 
 
 @pytest.mark.parametrize("counted", [True, False])

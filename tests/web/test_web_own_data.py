@@ -15,6 +15,7 @@ from reader_site import ANN, Site, confirmed, reader_configuration
 from syndicate.config import Settings
 from syndicate.core.links import Purpose, sign
 from syndicate.model import Keyring
+from syndicate.store.confirmations import due
 from syndicate.store.engine import Database
 
 
@@ -82,6 +83,49 @@ def test_a_new_address_counts_once_it_is_confirmed(site: Site) -> None:
         ("new@example.net", "new@example.net", "example.net")
     ]
     assert site.client.get(link).status_code == 200  # the link in older mails goes on
+
+
+def moved(site: Site, number: int, own: str, to: str) -> int:
+    """Move by the links; returns the number of the way back."""
+    link = site.link(Purpose.PREFERENCES, number)
+    site.client.post(f"{link}/address", data={"own": own, "email": to})
+    newest = "SELECT max(id) FROM address_changes WHERE reverts IS "
+    ((change,),) = rows(site.database, f"{newest} NULL")
+    assert "The address is changed" in site.client.post(move_link(site, change)).text
+    ((back,),) = rows(site.database, f"{newest} NOT NULL")
+    return int(back)
+
+
+def address(site: Site) -> str:
+    return str(rows(site.database, "SELECT email FROM subscribers")[0][0])
+
+
+def test_the_old_address_is_told_and_can_take_it_back(site: Site) -> None:
+    number = confirmed(site)
+    back = moved(site, number, ANN, "new@example.net")
+    with site.database.write() as session:
+        mails = [mail for mail in due(session, site.now, 10) if mail.moved_to]
+    assert [(mail.email, mail.moved_to, mail.address_change_id) for mail in mails] == [(ANN, "new@example.net", back)]
+    moved(site, number, "new@example.net", "third@example.com")  # whoever took it over cannot shake it off
+    link = move_link(site, back, timedelta(days=14))
+    shown = site.client.get(link).text
+    assert "t***@example.com" in shown
+    assert address(site) == "third@example.com"
+    for _ in range(2):
+        assert "The address is changed" in site.client.post(link).text
+        assert address(site) == ANN
+    # Nobody is told of that, and the way back to the address in between is gone.
+    assert rows(site.database, "SELECT count(*) FROM address_changes WHERE done_at IS NULL") == [(0,)]
+    with site.database.write() as session:
+        assert due(session, site.now, 10) == []
+    events = [event for (event,) in rows(site.database, "SELECT event FROM consent_events ORDER BY id")]
+    assert events == ["operator_confirmed", "address_changed", "address_changed", "address_changed"]
+
+
+def test_a_way_back_does_not_take_what_is_somebody_elses_now(sqlite_site: Site) -> None:
+    back = moved(sqlite_site, confirmed(sqlite_site), ANN, "new@example.net")
+    add(sqlite_site.database, sqlite_site.keyring, ANN, sqlite_site.now)
+    assert sqlite_site.client.post(move_link(sqlite_site, back)).status_code == 409
 
 
 def test_asking_for_a_known_address_tells_nothing_and_takes_nothing(site: Site) -> None:

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from publisher import Publisher
+from running import free_port, until
 
 from syndicate.config.load import load_settings
 from syndicate.core.links import Purpose, sign
@@ -112,6 +114,30 @@ def state(services: Services, number: int) -> SubscriptionState:
         found = subscribers.subscription_by_id(session, number)
     assert found is not None
     return found.state
+
+
+@pytest.mark.parametrize("command", ["web", "run"])
+def test_readers_of_the_last_seconds_are_counted_when_it_is_told_to_stop(tmp_path: Path, command: str) -> None:
+    publisher = Publisher(tmp_path, port=free_port()).write()
+    publisher.article("one")
+    publisher.run("poll")
+    publisher.run("feeds", "build")
+    process = publisher.start(command)
+    try:
+        until(lambda: _is_there(publisher.port), "the web part is there")
+        status, _, _ = ask(publisher.port, "GET", "/feeds/all/rss.xml", headers={"User-Agent": "Reeder/5"})
+        assert status == 200
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert [each["readers"] for each in publisher.json("status")["feed_readers"]] == [1]
+
+
+def _is_there(port: int) -> bool:
+    try:
+        return ask(port, "GET", "/healthz")[0] == 200
+    except OSError:
+        return False
 
 
 def test_paths_that_climb_and_bodies_that_lie(services: Services, port: int, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from syndicate.core.render.templates import TemplateSet
 from syndicate.core.render.text_part import finish_text
 
 PAGE, TEXT = "mails/confirm.html", "mails/confirm.txt"
-KINDS = ("confirm", "move")  # of a subscription, of a new address
+KINDS = ("confirm", "move", "moved")  # of a subscription, of a new address; tells an old one of its change
 SUBJECT = "[mails/confirm] subject"
 
 
@@ -49,6 +49,7 @@ class Confirmation:
     message_id: str
     reply_to: Mailbox | None = None
     kind: str = "confirm"
+    moved_to: str = ""  # masked
 
 
 def build_confirmation(templates: TemplateSet, mail: Confirmation, nonce: str) -> bytes:
@@ -88,5 +89,6 @@ def confirmation_context(templates: TemplateSet, mail: Confirmation) -> dict[str
         "words": templates.words(mail.language, mail.site.language),
         "confirm_url": mail.confirm_url,
         "kind": mail.kind,
+        "moved_to": mail.moved_to,
         "valid_until": mail.valid_until,
     }

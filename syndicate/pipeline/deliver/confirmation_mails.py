@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from syndicate.config import Settings
+from syndicate.core.addresses import mask
 from syndicate.core.links import Purpose, address_url, confirm_url, sign
 from syndicate.core.message.confirmation_message import Confirmation, build_confirmation
 from syndicate.core.message.headers import parse_mailbox
@@ -16,6 +18,9 @@ from syndicate.core.render.languages import with_region
 from syndicate.core.render.templates import TemplateSet
 from syndicate.model import Envelope, Keyring
 from syndicate.store.confirmations import DueConfirmation
+
+#: Whoever is away for two weeks still finds a way back to the old address; ``upkeep.CHANGES_KEPT`` is longer.
+WAY_BACK: Final = timedelta(days=14)
 
 
 class ConfirmationMails:
@@ -36,12 +41,13 @@ class ConfirmationMails:
         self._sign = sign
 
     def __call__(self, confirmation: DueConfirmation, now: datetime) -> Envelope:
-        """One finished mail. Its link works for ``privacy.confirm_link_valid`` from ``now``.
+        """One finished mail. Its link works for ``privacy.confirm_link_valid`` from ``now``, a way back longer.
 
         Raises TemplateError, HeaderError, AddressError.
         """
         settings = self._settings
-        valid_until = now + settings.privacy.confirm_link_valid
+        moved = confirmation.moved_to is not None
+        valid_until = now + (WAY_BACK if moved else settings.privacy.confirm_link_valid)
         change = confirmation.address_change_id
         purpose, number = (Purpose.ADDRESS, change) if change else (Purpose.CONFIRM, confirmation.subscription_id)
         token = sign(self._keyring, purpose, number, expires_at=valid_until)
@@ -61,7 +67,8 @@ class ConfirmationMails:
                 sender=parse_mailbox(delivery.confirm_from or delivery.from_),
                 recipient=confirmation.email,
                 confirm_url=url,
-                kind="move" if change else "confirm",
+                kind="moved" if moved else "move" if change else "confirm",
+                moved_to=mask(confirmation.moved_to) if confirmation.moved_to else "",
                 valid_until=valid_until,
                 date=now.astimezone(zone).replace(microsecond=0),
                 message_id=f"confirm.{mark[:32]}@{settings.mail_domain}",

@@ -16,7 +16,14 @@ from syndicate.core.links import Purpose, verify
 from syndicate.errors import AddressError, TransitionError, UnknownNameError, UsageError
 from syndicate.model import Keyring, Subscriber, Subscription
 from syndicate.store import confirmations, subscribers
-from syndicate.store.address_changes import AddressChange, add_change, complete_change, find_change
+from syndicate.store.address_changes import (
+    AddressChange,
+    add_change,
+    add_way_back,
+    complete_change,
+    drop_open,
+    find_change,
+)
 from syndicate.store.engine import Database
 from syndicate.store.form_limits import arrivals, keep_arrivals
 from syndicate.store.suppressions import is_suppressed
@@ -63,11 +70,13 @@ def ask_for_move(
         if address.key == person.email_key:
             return
         arrival = next_arrival(arrivals(session, [key]).get(key), settings.signup.address_rate, now)
-        if arrival is None or is_suppressed(session, email_hash, address.domain):
+        if arrival is None:
             return
         keep_arrivals(session, {key: arrival})
+        # The same work whether the new address may be written to or not: time must not tell.
+        most = 0 if is_suppressed(session, email_hash, address.domain) else settings.signup.mails_per_day
         change = add_change(session, person.id, address, email_hash, now)
-        confirmations.queue_change(session, subscription.id, change, now, settings.signup.mails_per_day)
+        confirmations.queue_change(session, subscription.id, change, now, most)
 
 
 def show_move(database: Database, keyring: Keyring, token: str, *, now: datetime) -> Move:
@@ -83,7 +92,9 @@ def show_move(database: Database, keyring: Keyring, token: str, *, now: datetime
 
 
 def move(database: Database, keyring: Keyring, token: str, *, now: datetime) -> Move:
-    """Change the address; a second time changes nothing.
+    """Change the address, and owe the old one a mail that says so, with a way back; a second time changes nothing.
+
+    A change that takes another back tells nobody: else two would take one address from each other for ever.
 
     Raises TokenError, UnknownNameError, and TransitionError when the new address has subscriptions of its own or may
     not be written to.
@@ -101,7 +112,11 @@ def move(database: Database, keyring: Keyring, token: str, *, now: datetime) -> 
             raise TransitionError("this address has a subscription of its own; end the other one instead")
         if is_suppressed(session, change.email_hash, change.domain):
             raise TransitionError("this address may not be written to")
+        if change.reverts is None and found:
+            confirmations.queue_notice(session, found[0].id, add_way_back(session, change, now), now)
         complete_change(session, change, now)
+        if change.reverts is not None:
+            drop_open(session, person.id)
         for subscription in found:
             subscribers.record_event(session, subscription.id, MOVED, via="page", now=now, detail={})
         return _move(change, person, found, done=True)

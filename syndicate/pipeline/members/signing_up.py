@@ -17,7 +17,6 @@ from sqlmodel import Session
 from syndicate.config import Settings
 from syndicate.core.addresses import parse_address
 from syndicate.core.form_limits import limit_key, next_arrival
-from syndicate.errors import SyndicateError
 from syndicate.model import Keyring
 from syndicate.pipeline.members.subscribing import Wish, reader_of
 from syndicate.store.engine import Database
@@ -54,7 +53,7 @@ class _Waiting:
 
 
 class SignupDesk:
-    """Takes forms; those that come at the same time share a transaction, each behind a savepoint of its own."""
+    """Takes forms; those that come at the same time share a transaction, and are answered when it is committed."""
 
     def __init__(self, database: Database, settings: Settings, keyring: Keyring) -> None:
         self._database = database
@@ -81,21 +80,19 @@ class SignupDesk:
         return mine.taken
 
     def _work(self, forms: list[_Waiting]) -> None:
-        done: list[tuple[_Waiting, Taken]] = []
         try:
             with self._database.write() as session:
-                for form in forms:
-                    try:
-                        with session.begin_nested():
-                            done.append((form, form.work(session)))
-                    except SyndicateError as error:
-                        form.error = error
+                taken = [form.work(session) for form in forms]
         except Exception as error:  # noqa: BLE001 - it is each one's own, who raises it
+            if len(forms) == 1:
+                forms[0].error = error
+                return
+            # One of them spoiled it for all, and nothing of any was kept: each by itself.
             for form in forms:
-                form.error = error
+                self._work([form])
         else:
-            for form, taken in done:
-                form.taken = taken
+            for form, answer in zip(forms, taken, strict=True):
+                form.taken = answer
 
 
 def form_of(

@@ -22,7 +22,7 @@ from syndicate.core.consent import Event, after, moved
 from syndicate.core.topics import changed_topics, first_topics
 from syndicate.errors import StoreBusyError
 from syndicate.model import Frequency, Keyring, Subscriber, Subscription, SubscriptionState
-from syndicate.store import confirmations, subscribers
+from syndicate.store import confirmations, newcomers, subscribers
 from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import suppression_of
@@ -104,8 +104,9 @@ def reader_of(settings: Settings, keyring: Keyring, wish: Wish, now: datetime) -
     def begin(session: Session) -> Subscribed:
         suppression = suppression_of(session, email_hash, address.domain)
         if suppression is not None:
+            _as_much_work(session, address.key, request)
             return Subscribed(answer=Answer.SUPPRESSED, reason=suppression.reason)
-        subscriber, new = subscribers.ensure_subscriber(
+        subscriber, new = newcomers.ensure_subscriber(
             session,
             address,
             email_hash,
@@ -117,7 +118,12 @@ def reader_of(settings: Settings, keyring: Keyring, wish: Wish, now: datetime) -
         if not new and wish.operator:
             subscribers.update_person(session, subscriber.id, request.person)
         before = None if new else subscribers.subscription_to(session, subscriber.id, wish.digest)
-        answer = _begin(session, subscriber.id, request) if before is None else _again(session, before, request)
+        if before is None:
+            subscription, answer = _begin(session, subscriber.id, request)
+            return Subscribed(answer=answer, subscriber=subscriber, subscription=subscription)
+        answer = _again(session, before, request)
+        if answer is Answer.ALREADY and not wish.operator:
+            return Subscribed(answer=answer, subscriber=subscriber, subscription=before)
         return Subscribed(
             answer=answer,
             subscriber=subscribers.subscriber_by_id(session, subscriber.id),
@@ -125,6 +131,14 @@ def reader_of(settings: Settings, keyring: Keyring, wish: Wish, now: datetime) -
         )
 
     return begin
+
+
+def _as_much_work(session: Session, email_key: str, request: _Request) -> None:
+    """As many statements as an address needs that may be written to: the time of an answer must not tell them apart."""
+    subscribers.find_subscriber(session, email_key)
+    subscribers.subscription_to(session, 0, request.wish.digest)
+    for _ in range(2):
+        confirmations.queue(session, 0, request.now, most=0)
 
 
 def _read(wish: Wish, settings: Settings, now: datetime) -> _Request:
@@ -149,8 +163,8 @@ def _read(wish: Wish, settings: Settings, now: datetime) -> _Request:
     )
 
 
-def _begin(session: Session, subscriber_id: int, request: _Request) -> Answer:
-    subscription = subscribers.add_subscription(
+def _begin(session: Session, subscriber_id: int, request: _Request) -> tuple[Subscription, Answer]:
+    subscription = newcomers.add_subscription(
         session,
         subscriber_id,
         request.wish.digest,
@@ -162,7 +176,7 @@ def _begin(session: Session, subscriber_id: int, request: _Request) -> Answer:
     if subscription is None:
         raise StoreBusyError("the same address is being subscribed by another process; try again")
     _record(session, subscription.id, request)
-    return _owe(session, subscription, request)
+    return subscription, _owe(session, subscription, request)
 
 
 def _again(session: Session, before: Subscription, request: _Request) -> Answer:
@@ -178,7 +192,10 @@ def _again(session: Session, before: Subscription, request: _Request) -> Answer:
         _record(session, before.id, request)
     if moves_to.state is SubscriptionState.CONFIRMED:
         confirmations.cancel(session, [before.id], request.now)
-    return Answer.ALREADY if known else _owe(session, moves_to, request)
+    if known:
+        confirmations.queue(session, before.id, request.now, most=0)  # as much work as for a new one, and no mail
+        return Answer.ALREADY
+    return _owe(session, moves_to, request)
 
 
 def _topics(session: Session, before: Subscription, chosen: list[str]) -> dict[str, int]:

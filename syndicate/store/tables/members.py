@@ -93,6 +93,7 @@ class AddressChangeRow(SQLModel, table=True):
     domain: str
     created_at: datetime = time_field()
     done_at: datetime | None = time_field(optional=True)
+    reverts: int | None = None  # set: it takes that change back, and the mail to the address it leads to tells of it
 
 
 class ConfirmationRow(SQLModel, table=True):

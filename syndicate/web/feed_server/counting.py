@@ -66,15 +66,22 @@ class ReaderCounter:
                 self._askers.update(askers)
                 raise
 
+    def write_last(self) -> None:
+        """Write what is left when the process ends; what cannot be written is lost, and said."""
+        self._try("readers of feeds of the last seconds could not be counted")
+
     def _run(self) -> None:
         pause = threading.Event()
         while not pause.wait(EVERY):
-            try:
-                self.write()
-            except SyndicateError as error:
-                log.warning("readers of feeds could not be counted; they are with the next: %s", error)
-            except Exception:
-                log.exception("readers of feeds could not be counted. Please report this")
+            self._try("readers of feeds could not be counted; they are with the next")
+
+    def _try(self, trouble: str) -> None:
+        try:
+            self.write()
+        except SyndicateError as error:
+            log.warning("%s: %s", trouble, error)
+        except Exception:
+            log.exception("%s. Please report this", trouble)
 
 
 def tally(askers: Iterable[Asker], salt: bytes) -> tuple[dict[str, bytes], dict[str, dict[str, Announced]]]:

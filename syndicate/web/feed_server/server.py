@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -67,6 +67,7 @@ class FeedServer:
         #: How many answers had each status, for ``/metrics``.
         self.statuses: Counter[int] = Counter() if statuses is None else statuses
         self._note = None if counter is None else counter.note
+        self._counter = counter
 
     @property
     def uvicorn_protocol(self) -> type[asyncio.Protocol]:
@@ -76,6 +77,8 @@ class FeedServer:
         return ready_protocol(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" and self._counter is not None:
+            send = _before_the_end(self._counter.write_last, send)
         if scope["type"] != "http" or not (path := scope["path"]).startswith("/feeds"):
             await self._pages(scope, receive, send)
             return
@@ -246,6 +249,17 @@ def _is_for_a_person(path: str, headers: Headers) -> bool:
 
 def _may_be_page(path: str) -> bool:
     return path.endswith("/") or "." not in path.rpartition("/")[2]
+
+
+def _before_the_end(work: Callable[[], None], send: Send) -> Send:
+    """Do some work when the server has answered its last request, before it is told that all is done."""
+
+    async def told(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown."):
+            await asyncio.to_thread(work)
+        await send(message)
+
+    return told
 
 
 def _fields(fields: Iterable[tuple[bytes, bytes]]) -> Headers:

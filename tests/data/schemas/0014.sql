@@ -1,4 +1,4 @@
--- A small paper's database as schema 0014 left it: a few rows in every table. Runs on SQLite and PostgreSQL (X'..' is adapted).
+-- A small paper's database as schema 0011 left it: a few rows in every table. Runs on SQLite and PostgreSQL (X'..' is adapted).
 DELETE FROM counters;
 INSERT INTO counters (name, value) VALUES ('article_seq', 3);
 INSERT INTO counters (name, value) VALUES ('article_revision', 5);
@@ -90,7 +90,9 @@ UPDATE issues SET local_day = '2026-11-19' WHERE id = 1;
 
 UPDATE subscriptions SET paused_until = '2026-12-24 00:00:00.000000' WHERE id = (SELECT min(id) FROM subscriptions);
 
-INSERT INTO address_changes (id, subscriber_id, email, email_key, email_hash, domain, created_at, done_at) VALUES (1, (SELECT min(id) FROM subscribers), 'ann.new@example.net', 'ann.new@example.net', 'a0', 'example.net', '2026-11-20 08:00:00.000000', NULL);
+INSERT INTO address_changes (id, subscriber_id, email, email_key, email_hash, domain, created_at, done_at, reverts) VALUES (1, (SELECT min(id) FROM subscribers), 'ann.new@example.net', 'ann.new@example.net', 'a0', 'example.net', '2026-11-20 08:00:00.000000', '2026-11-20 09:00:00.000000', NULL);
+
+INSERT INTO address_changes (id, subscriber_id, email, email_key, email_hash, domain, created_at, done_at, reverts) VALUES (2, (SELECT min(id) FROM subscribers), 'ann@example.org', 'ann@example.org', 'a1', 'example.org', '2026-11-20 09:00:00.000000', NULL, 1);
 
 UPDATE confirmations SET address_change_id = 1 WHERE id = (SELECT min(id) FROM confirmations);
 
@@ -102,7 +104,7 @@ INSERT INTO feed_readers (feed, day, sketch, readers, updated_at) VALUES ('all',
 
 INSERT INTO announced_readers (feed, day, reader, subscribers) VALUES ('all', '2026-11-20', 'Feedbin 812', 41);
 
-INSERT INTO bounces (id, fingerprint, issue_id, subscriber_id, cls, action, status, code, text, final, counted, certain, sent_at, at, message) VALUES (1, 'f0', 1, 1, 'soft', 'failed', '5.2.2', 552, '552 5.2.2 mailbox full', true, true, true, '2026-11-20 08:00:01.000000', '2026-11-20 08:00:05.000000', X'46726F6D3A20C3A90A0A00FF');
+INSERT INTO bounces (id, fingerprint, issue_id, subscriber_id, cls, action, status, code, text, final, counted, sent_at, at, message) VALUES (1, 'f0', 1, 1, 'soft', 'failed', '5.2.2', 552, '552 5.2.2 mailbox full', true, true, '2026-11-20 08:00:01.000000', '2026-11-20 08:00:05.000000', X'46726F6D3A20C3A90A0A00FF');
 
 INSERT INTO operators (id, name, role, password_hash, totp_secret, totp_step, recovery, disabled, failures, locked_until, created_at) VALUES (1, 'maria', 'owner', '$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaA', 'JBSWY3DPEHPK3PXP', 58000000, '["a1"]', FALSE, 1, '2026-11-19 08:15:00.000000', '2026-11-19 07:00:00.000000');
 INSERT INTO operator_sessions (id, operator_id, created_at, expires_at) VALUES ('5f', 1, '2026-11-19 08:00:00.000000', '2026-11-19 20:00:00.000000');
@@ -115,5 +117,3 @@ INSERT INTO api_requests (token_id, key, fingerprint, began_at, held_until, stat
 INSERT INTO webhook_messages (id, webhook, event, payload, subscriber_id, state, created_at, due_at, attempts, holder, finished_at, status, error) VALUES (1, 'crm', 'confirmed', '{"digest":"morning","subscriber_id":1}', 1, 'owed', '2026-11-20 08:00:00.000000', '2026-11-20 08:05:00.000000', 1, NULL, NULL, 503, 'it answered 503');
 
 INSERT INTO webhook_attempts (id, message_id, at, milliseconds, status, error) VALUES (1, 1, '2026-11-20 08:00:01.000000', 12, 503, 'it answered 503');
-
-INSERT INTO hook_calls (hook, key, at) VALUES ('ses', 'a1b2', '2026-11-20 08:00:05.000000');
