@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,13 @@ class _Handler:
 
 
 class _OnPort(Controller):
+    def _trigger_server(self) -> None:
+        # Its own asks the port that it was given, and 0 stands for any.
+        server: Any = self.server
+        host, port = server.sockets[0].getsockname()[:2]
+        with socket.create_connection((host, port), 1.0) as asked:
+            asked.recv(1024)
+
     def factory(self) -> LMTP:
         return LMTP(self.handler, **self.SMTP_kwargs)
 

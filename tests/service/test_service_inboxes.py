@@ -17,8 +17,8 @@ from syndicate.core.links import Purpose, sign_for_mail, tagged_address
 from syndicate.errors import InboundError
 from syndicate.io.imap import log_in, open_mailbox
 from syndicate.pipeline.returns import Fate
-from syndicate.service import inboxes
 from syndicate.service.inboxes import look_into_all
+from syndicate.service.returns import ReturnsResult
 from syndicate.service.status import read_status
 from syndicate.service.wiring import Services
 from syndicate.store.inboxes import inbox
@@ -77,7 +77,7 @@ class Site:
             f"Diagnostic-Code: smtp; {words}\n\n--b--\n"
         ).encode()
 
-    def look(self) -> inboxes.ReturnsResult:
+    def look(self) -> ReturnsResult:
         self.now += timedelta(minutes=5)
         return look_into_all(self.services, stop=threading.Event())
 
