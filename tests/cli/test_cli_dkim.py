@@ -144,11 +144,13 @@ def test_what_was_signed_with_other_keys_is_shown_without_signatures(tmp_path: P
 
 
 def test_confirmation_mails_are_signed(tmp_path: Path, syndicate: Call) -> None:
-    _, records = with_keys(tmp_path, syndicate)
+    _, records = with_keys(tmp_path, syndicate, delivery='confirm_from = "Desk <hello@courier.example>"')
     assert syndicate("subscribers", "add", "ann@reader.example", "--digest", "morning").status == 0
     assert syndicate("run", "--once").status == 0
     (mail,) = outbox(tmp_path)
     assert b"Message-ID: <confirm." in mail
+    assert b"From: Desk <hello@courier.example>\r\n" in mail
+    assert b"\r\nList-" not in mail
     assert verdicts(mail, records) == [True, True]
     assert abs(int(tags(mail)["t"]) - datetime.now(UTC).timestamp()) < timedelta(minutes=10).total_seconds()
 
