@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+from syndicate.config.sources import PolledSource
 from syndicate.core.addresses import parse_address
 from syndicate.core.periods import manual_key
 from syndicate.errors import SyndicateError
@@ -30,6 +31,7 @@ from syndicate.service.wiring import Services
 from syndicate.store.articles import number_due
 from syndicate.store.issues import get_issue
 from syndicate.store.outbox import next_message
+from syndicate.store.overview import source_statuses
 
 log = logging.getLogger(__name__)
 # So many sources are read at once; one that hangs has a thread of its own until its time is up.
@@ -71,6 +73,17 @@ def poll_source(services: Services, source: Source) -> PollResult:
             result.withdrawn,
         )
     return result
+
+
+def never_polled(services: Services) -> list[str]:
+    """The configured sources whose articles cannot be here yet: nobody has read them since they were configured."""
+    with services.database.read() as session:
+        polled = {status.source for status in source_statuses(session) if status.polled_at is not None}
+    return [
+        name
+        for name, source in services.settings.source.items()
+        if isinstance(source, PolledSource) and name not in polled
+    ]
 
 
 def build_feeds(services: Services, names: Sequence[str] = (), *, verify: bool = True) -> list[FeedResult]:

@@ -107,6 +107,14 @@ def test_without_its_keys_nothing_is_composed_or_sent(tmp_path: Path, syndicate:
     assert syndicate("issues", "list", "--json").document["issues"] == []
 
 
+@pytest.mark.parametrize("command", ["run", "deliver"])
+def test_what_sends_does_not_start_without_its_keys(tmp_path: Path, syndicate: Call, command: str) -> None:
+    publisher(tmp_path, syndicate)
+    result = syndicate(command)
+    assert (result.status, result.err.count("\n")) == (1, 1)
+    assert "`syndicate dkim new s1` makes it" in result.err
+
+
 def test_issue_test_mail_and_preview_are_signed_and_shown_again(tmp_path: Path, syndicate: Call) -> None:
     paper, records = with_keys(tmp_path, syndicate)
     paper.article("a")
