@@ -23,6 +23,8 @@ from syndicate.pipeline.ingest import Source, ingest
 from syndicate.pipeline.publish import FeedResult, publish
 from syndicate.pipeline.upkeep import prune
 from syndicate.pipeline.webhooks import Called
+from syndicate.service.inboxes import look_into_all
+from syndicate.service.notices import tell_operator
 from syndicate.service.sending import confirm_due, deliver_due, deliver_queued
 from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs, work_as_hub
 from syndicate.service.wiring import Services
@@ -249,6 +251,9 @@ def run_once(services: Services, *, stop: threading.Event, tell: Callable[[str],
     end_leases(services)
     leave_hubs(services)
     ask_hubs(services, stop=stop)
+    if not stop.is_set():
+        look_into_all(services, stop=stop, insist=True)
+    tell_operator(services)
     call_webhooks(services, stop=stop)
     clean_up(services, stop=stop)
     return result
