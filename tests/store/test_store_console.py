@@ -122,9 +122,9 @@ def test_growth_goes_back_from_what_there_is(database: Database, now: datetime) 
         )
         session.connection().execute(text("UPDATE subscriptions SET state = 'unconfirmed' WHERE subscriber_id = 6"))
     with database.read() as session:
-        days = growth(session, now, days=4)
-        assert [(day.joined, day.left, day.total) for day in days] == [(0, 0, 1), (1, 0, 2), (1, 1, 2), (2, 0, 4)]
-        assert days[-1].day == now.date()
+        told = growth(session, now, days=4)
+        assert [(day.joined, day.left, day.total) for day in told] == [(0, 0, 1), (1, 0, 2), (1, 1, 2), (2, 0, 4)]
+        assert told[-1].day == now.date()
         assert [day.total for day in growth(session, now, days=2, digest="other")] == [0, 0]
 
 

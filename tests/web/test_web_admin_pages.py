@@ -84,7 +84,7 @@ def test_an_import_is_looked_at_first_and_stores_nothing(desk: Desk, owner: Test
     assert re.search(r"<dt>bad lines</dt><dd class=\"bad\">1</dd>", page)
     assert "no address holds a space" in page
     form = dict(re.findall(r'name="(key|digest)" value="([^"]*)"', page))
-    answer = owner.post("/admin/subscribers/import/confirm", data={"csrf": csrf(owner), **form})
+    answer = owner.post("/admin/subscribers/confirm-import", data={"csrf": csrf(owner), **form})
     assert answer.status_code == 200
     assert "list.csv was imported" in answer.text
     assert addresses(desk) - before == {"ann@example.org", "bo@example.org"}
@@ -99,7 +99,7 @@ def test_an_import_is_looked_at_first_and_stores_nothing(desk: Desk, owner: Test
         "subscribers imported",
         "list.csv",
     )
-    again = owner.post("/admin/subscribers/import/confirm", data={"csrf": csrf(owner), **form})
+    again = owner.post("/admin/subscribers/confirm-import", data={"csrf": csrf(owner), **form})
     assert again.status_code == 410
 
 
@@ -112,7 +112,7 @@ def test_a_file_is_kept_for_the_operator_who_sent_it(desk: Desk, owner: TestClie
     accounts.add_operator(desk.services.database, "second", "a long enough password", Role.OWNER, desk.now)
     other = desk.signed_in("second")
     other.app = owner.app  # the process that has the file
-    answer = other.post("/admin/subscribers/import/confirm", data={"csrf": csrf(other), **form})
+    answer = other.post("/admin/subscribers/confirm-import", data={"csrf": csrf(other), **form})
     assert answer.status_code == 410
 
 
@@ -133,7 +133,8 @@ def test_a_file_that_is_too_large_is_not_read(owner: TestClient) -> None:
 
 def test_an_oversized_form_is_refused_elsewhere(owner: TestClient) -> None:
     form = {"csrf": csrf(owner), "what": "x" * 70_000, "verb": "add"}
-    assert owner.post("/admin/suppressions", data=form).status_code == 413
+    for path in ("suppressions", "subscribers/confirm-import", "issues/1/edit"):
+        assert owner.post(f"/admin/{path}", data=form).status_code == 413, path
 
 
 def test_a_file_without_the_token_of_the_session_is_refused(desk: Desk, owner: TestClient) -> None:

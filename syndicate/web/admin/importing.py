@@ -38,7 +38,7 @@ class ImportPlaces:
         return [
             Place(path, "GET", Role.OWNER, self.ask),
             Place(path, "POST", Role.OWNER, self.look, upload=True),
-            Place(f"{path}/confirm", "POST", Role.OWNER, self.do),
+            Place("/subscribers/confirm-import", "POST", Role.OWNER, self.do),
             Place("/subscribers/export", "POST", Role.OWNER, self.export),
         ]
 

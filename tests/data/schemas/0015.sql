@@ -1,4 +1,4 @@
--- A small paper's database as schema 0011 left it: a few rows in every table. Runs on SQLite and PostgreSQL (X'..' is adapted).
+-- A small paper's database as schema 0015 left it: a few rows in every table. Runs on SQLite and PostgreSQL (X'..' is adapted).
 DELETE FROM counters;
 INSERT INTO counters (name, value) VALUES ('article_seq', 3);
 INSERT INTO counters (name, value) VALUES ('article_revision', 5);
@@ -104,7 +104,7 @@ INSERT INTO feed_readers (feed, day, sketch, readers, updated_at) VALUES ('all',
 
 INSERT INTO announced_readers (feed, day, reader, subscribers) VALUES ('all', '2026-11-20', 'Feedbin 812', 41);
 
-INSERT INTO bounces (id, fingerprint, issue_id, subscriber_id, cls, action, status, code, text, final, counted, sent_at, at, message) VALUES (1, 'f0', 1, 1, 'soft', 'failed', '5.2.2', 552, '552 5.2.2 mailbox full', true, true, '2026-11-20 08:00:01.000000', '2026-11-20 08:00:05.000000', X'46726F6D3A20C3A90A0A00FF');
+INSERT INTO bounces (id, fingerprint, issue_id, subscriber_id, cls, action, status, code, text, final, counted, certain, sent_at, at, message) VALUES (1, 'f0', 1, 1, 'soft', 'failed', '5.2.2', 552, '552 5.2.2 mailbox full', true, true, true, '2026-11-20 08:00:01.000000', '2026-11-20 08:00:05.000000', X'46726F6D3A20C3A90A0A00FF');
 
 INSERT INTO operators (id, name, role, password_hash, totp_secret, totp_step, recovery, disabled, failures, locked_until, created_at) VALUES (1, 'maria', 'owner', '$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaA', 'JBSWY3DPEHPK3PXP', 58000000, '["a1"]', FALSE, 1, '2026-11-19 08:15:00.000000', '2026-11-19 07:00:00.000000');
 INSERT INTO operator_sessions (id, operator_id, created_at, expires_at) VALUES ('5f', 1, '2026-11-19 08:00:00.000000', '2026-11-19 20:00:00.000000');
@@ -118,4 +118,4 @@ INSERT INTO webhook_messages (id, webhook, event, payload, subscriber_id, state,
 
 INSERT INTO webhook_attempts (id, message_id, at, milliseconds, status, error) VALUES (1, 1, '2026-11-20 08:00:01.000000', 12, 503, 'it answered 503');
 
-UPDATE subscribers SET name_key = lower(name);
+INSERT INTO hook_calls (hook, key, at) VALUES ('ses', 'a1b2', '2026-11-20 08:00:05.000000');
