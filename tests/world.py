@@ -17,6 +17,8 @@ from typing import Any
 
 from syndicate.config import Settings
 from syndicate.core.addresses import hash_address, parse_address
+from syndicate.core.bounces.pausing import PauseShares
+from syndicate.core.bounces.rules import Thresholds
 from syndicate.core.personal import Personal
 from syndicate.errors import RelayError
 from syndicate.io.dialogue import BlockingConnection
@@ -180,6 +182,7 @@ class World:
         insist: bool = True,
         clock: Callable[[], datetime] | None = None,
         holder: str = "this-process",
+        shares: PauseShares | None = None,
     ) -> DeliverResult:
         clock = clock or self.clock
         return deliver(
@@ -191,6 +194,8 @@ class World:
                 retry=RetryPlan(delays=(timedelta(minutes=5), timedelta(hours=1)), give_up_after=timedelta(days=2)),
                 in_doubt=in_doubt,
                 clock=clock,
+                thresholds=Thresholds.of(self.settings.bounce),
+                shares=shares or PauseShares.of(self.settings.bounce),
             ),
             stop=stop or threading.Event(),
             clock=clock,

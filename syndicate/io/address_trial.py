@@ -39,7 +39,7 @@ def ask(url: str, method: str = "GET", *, form: Mapping[str, str] | None = None,
     except httpx.TimeoutException as error:
         raise FetchError(f"nobody answers within {seconds:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise FetchError(f"nobody answers: {_cause(error)}") from error
+        raise FetchError(f"nobody answers ({_cause(error)})") from error
 
 
 def _cause(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from syndicate.core.doctor.certificate import Certificate
 
 def certificate_of(secured: ssl.SSLSocket | ssl.SSLObject) -> Certificate | None:
     """The server's certificate, whether it was verified or not; None when it cannot be read."""
-    encoded = secured.getpeercert(binary_form=True)
+    encoded = secured.getpeercert(True)  # by position: httpx hands out what is beneath, which knows no names
     if not encoded:
         return None
     try:

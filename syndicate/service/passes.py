@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+from syndicate.config.sources import PolledSource
 from syndicate.core.addresses import parse_address
 from syndicate.core.periods import manual_key
 from syndicate.errors import SyndicateError
@@ -22,12 +23,15 @@ from syndicate.pipeline.ingest import Source, ingest
 from syndicate.pipeline.publish import FeedResult, publish
 from syndicate.pipeline.upkeep import prune
 from syndicate.pipeline.webhooks import Called
+from syndicate.service.inboxes import look_into_all
+from syndicate.service.notices import tell_operator
 from syndicate.service.sending import confirm_due, deliver_due, deliver_queued
 from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs, work_as_hub
 from syndicate.service.wiring import Services
 from syndicate.store.articles import number_due
 from syndicate.store.issues import get_issue
 from syndicate.store.outbox import next_message
+from syndicate.store.overview import source_statuses
 
 log = logging.getLogger(__name__)
 # So many sources are read at once; one that hangs has a thread of its own until its time is up.
@@ -69,6 +73,17 @@ def poll_source(services: Services, source: Source) -> PollResult:
             result.withdrawn,
         )
     return result
+
+
+def never_polled(services: Services) -> list[str]:
+    """The configured sources whose articles cannot be here yet: nobody has read them since they were configured."""
+    with services.database.read() as session:
+        polled = {status.source for status in source_statuses(session) if status.polled_at is not None}
+    return [
+        name
+        for name, source in services.settings.source.items()
+        if isinstance(source, PolledSource) and name not in polled
+    ]
 
 
 def build_feeds(services: Services, names: Sequence[str] = (), *, verify: bool = True) -> list[FeedResult]:
@@ -236,6 +251,9 @@ def run_once(services: Services, *, stop: threading.Event, tell: Callable[[str],
     end_leases(services)
     leave_hubs(services)
     ask_hubs(services, stop=stop)
+    if not stop.is_set():
+        look_into_all(services, stop=stop, insist=True)
+    tell_operator(services)
     call_webhooks(services, stop=stop)
     clean_up(services, stop=stop)
     return result

@@ -32,7 +32,9 @@ from syndicate.pipeline.ingest import Source
 from syndicate.pipeline.publish import compress_best
 from syndicate.service.alarms import alarms
 from syndicate.service.following import read_called
+from syndicate.service.inboxes import look_into_all
 from syndicate.service.listening import listen
+from syndicate.service.notices import tell_operator
 from syndicate.service.passes import (
     READERS_AT_ONCE,
     build_feeds,
@@ -66,6 +68,7 @@ FEEDS_LOOK = timedelta(minutes=1)
 COMPRESS_EVERY = timedelta(seconds=10)
 # No relay may be given anything: looked at again after this at the latest.
 RELAYS_LOOK = timedelta(seconds=15)
+NOTICES_EVERY = timedelta(seconds=30)
 # A hub's call is answered by a reading of its feed after half of this on average.
 CALLS_LOOK = timedelta(seconds=0.5)
 
@@ -117,6 +120,8 @@ class Clock:
             ("deliver", self.deliver, 1),
             ("confirm", self.confirm, 1),
             ("webhooks", self.webhooks, 1),
+            ("returns", self.returns, 1),
+            ("notices", self.notices, NOTICES_EVERY.total_seconds()),
             ("heartbeat", self.heartbeat, services.settings.service.heartbeat_interval.total_seconds()),
             ("upkeep", self.upkeep, UPKEEP_EVERY.total_seconds()),
         ):
@@ -321,6 +326,16 @@ class Clock:
         finally:
             self._calling.discard(name)
 
+    def returns(self) -> None:
+        """Look into the mailboxes where bounces arrive, each when its time has come."""
+        settings = self.services.settings
+        if settings.mailbox or settings.bounce.maildir is not None:
+            look_into_all(self.services, stop=self.stop)
+
+    def notices(self) -> None:
+        """Write to the operator what is to be known at once."""
+        tell_operator(self.services)
+
     def heartbeat(self) -> None:
         """Ask the dead-man address when all is well; silence there is the alarm."""
         url = self.services.settings.service.heartbeat_url
@@ -409,8 +424,13 @@ def run(
 
 
 def _working(services: Services) -> list[Part]:
-    if services.database.dialect == "sqlite":
-        return [Clock(services)]
-    from syndicate.service.worker import Worker  # Procrastinate takes 0.3 s, and SQLite needs none
+    parts: list[Part] = [Clock(services)]
+    if services.database.dialect != "sqlite":
+        from syndicate.service.worker import Worker  # Procrastinate takes 0.3 s, and SQLite needs none
 
-    return [Clock(services), Worker(services)]
+        parts.append(Worker(services))
+    if services.settings.bounce.lmtp is not None:
+        from syndicate.service.lmtp import LmtpPart
+
+        parts.append(LmtpPart(services))
+    return parts

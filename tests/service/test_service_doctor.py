@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from publisher import Publisher
 from running import free_port, running, until
+from smtp_server import Authority
 from web_servers import Answer, Received, WebServer
 
 from syndicate.config.load import examine, load_settings
@@ -213,3 +214,25 @@ def test_a_check_that_hangs_or_fails_hides_no_other() -> None:
         ("a", "unasked"), ("b", "unasked"), ("c", "error"), ("d", "good"),
     ]  # fmt: skip
     assert "please report" in found[1].todo
+
+
+def test_https_and_whose_certificate_is_believed(
+    begun: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from syndicate.pipeline.members.unsubscribing import unsubscribe
+
+    def answer(request: Received) -> Answer:
+        if request.method == "POST":
+            token = request.path.rpartition("/")[2]
+            unsubscribe(begun.database, begun.keyring, token, now=begun.clock(), via="one_click")
+        return Answer()
+
+    authority = Authority()
+    with WebServer(answer, context=authority.server()) as server:
+        reached_at(tmp_path, server.url)
+        unknown = told(look(tmp_path, "public"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file(tmp_path)))
+        known = told(look(tmp_path, "public"))
+    assert "its certificate is not accepted" in unknown["public.silent"]
+    assert set(known) == {"public.local", "public.certificate", "public.get", "public.post"}
+    assert "for 127.0.0.1" in known["public.certificate"]

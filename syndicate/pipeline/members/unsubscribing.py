@@ -88,6 +88,14 @@ def complained(database: Database, subscriber_id: int, *, now: datetime) -> int:
         return sum(_end(session, one.id, Event.COMPLAINT, "mail", now).changed for one in found)
 
 
+def left_by_provider(database: Database, subscriber_id: int, issue_digest: str, *, now: datetime) -> int:
+    """End the subscription to a digest whose reader used her provider's own button. Returns how many ended."""
+    with database.write() as session:
+        found = subscribers.subscriptions_of(session, [subscriber_id])[subscriber_id]
+        mine = [one for one in found if one.digest == issue_digest]
+        return sum(_end(session, one.id, Event.UNSUBSCRIBE, "provider", now).changed for one in mine)
+
+
 def may_undo(session: Session, subscription: Subscription, now: datetime) -> bool:
     """Whether the undo button works: a reader left within a day, had been confirmed, and may be written to."""
     if subscription.state is not SubscriptionState.UNSUBSCRIBED or subscription.confirmed_at is None:

@@ -10,6 +10,7 @@ from syndicate.core.doctor.finding import Finding, Group, Judge
 from syndicate.errors import InboundError
 from syndicate.io.imap import log_in
 from syndicate.service.doctor.checks import Check, Surroundings
+from syndicate.service.doctor.mail import is_meant_to_leave
 
 _PATIENCE = timedelta(seconds=10)
 
@@ -22,7 +23,11 @@ def mailbox_checks(around: Surroundings) -> Iterator[Check]:
         yield Check(Group.MAILBOX, f"mailbox {name}", lambda name=name: [_mailbox(around, name)])  # type: ignore[misc]
     if bounce.maildir is not None:
         yield Check(Group.MAILBOX, str(bounce.maildir), lambda: [_maildir(around)])
-    if bounce.return_path and not (settings.mailbox or bounce.maildir or bounce.lmtp or settings.hook):
+    if (
+        bounce.return_path
+        and is_meant_to_leave(settings)
+        and not (settings.mailbox or bounce.maildir or bounce.lmtp or settings.hook)
+    ):
         yield Check(Group.MAILBOX, bounce.return_path, lambda: [_nobody(bounce.return_path or "")])
 
 
