@@ -26,6 +26,8 @@ _PORT = 53
 _SERVER = re.compile(r"([0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)|\[(.+)\](?::(\d+))?|([^:\[\]]+)(?::(\d+))?")
 _TRY = 2.0  # seconds for one server's answer
 _SECONDS = 6.0  # for a question with all that are tried
+_ENOUGH = 3  # after so many questions without any answer no more are asked
+_MANY = 1_000_000
 
 _NO_NAMES = (
     dns.name.LabelTooLong,
@@ -44,6 +46,7 @@ class Resolver:
         self._known: dict[Question, Future[Answer]] = {}
         self._lock = Lock()
         self._fault = ""
+        self._silences = 0  # questions that ran out of time; none counts any more once one was answered
         try:
             self._resolver = dns.resolver.Resolver(configure=nameserver is None)
         except (dns.exception.DNSException, OSError) as error:  # no resolv.conf, or one without a server
@@ -60,6 +63,8 @@ class Resolver:
         """Ask, or give the answer of the first time."""
         if self._fault:
             return Answer(Kind.FAILED, reason=self._fault)
+        if self._silences >= _ENOUGH:
+            return Answer(Kind.FAILED, reason="no name server answers anything")
         with self._lock:
             known = self._known.get(question)
             mine = known is None
@@ -78,11 +83,13 @@ class Resolver:
             name = dns.name.from_text(question.name)
             found = self._resolver.resolve(name, question.type, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
+            self._silences = -_MANY
             return Answer(Kind.NO_NAME)
         except dns.resolver.NoNameservers as error:
             said = sorted({str(each[3]) for each in error.kwargs.get("errors", ())})
             return Answer(Kind.FAILED, reason=f"the name server gave no answer: {', '.join(said) or 'nothing'}")
         except dns.exception.Timeout:
+            self._silences += 1
             return Answer(Kind.FAILED, reason=f"no name server answered within {self._resolver.lifetime:g} s")
         except (dns.exception.DNSException, UnicodeError) as error:
             # A name that cannot be one is there for nobody.
@@ -91,6 +98,7 @@ class Resolver:
             return Answer(Kind.FAILED, reason=str(error) or type(error).__name__)
         except OSError as error:
             return Answer(Kind.FAILED, reason=error.strerror or str(error))
+        self._silences = -_MANY
         records = tuple(_text(record) for record in found.rrset or ())
         return Answer(Kind.FOUND if records else Kind.EMPTY, tuple(sorted(records)))
 

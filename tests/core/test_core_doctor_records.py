@@ -162,6 +162,17 @@ def test_the_organizational_domain(records: dict[str, str], organizational: str,
     assert (found.applied.domain if found.applied else None) == applied
 
 
+def test_a_walk_that_nobody_answers_says_nothing_about_alignment() -> None:
+    def ask(question: Question) -> Answer:
+        if question.name == "_dmarc.courier.example":
+            return Answer(Kind.FOUND, ("v=DMARC1; p=reject; rua=mailto:a@courier.example",))
+        return Answer(Kind.FAILED, reason="SERVFAIL")
+
+    found = answered(judge_dmarc("courier.example", Identities("bounces.courier.example", None)), ask)
+    assert {each.verdict for each in found} == {"good", "unasked"}
+    assert {each.code for each in found if each.verdict == "unasked"} == {"dmarc.unanswered"}
+
+
 def alignment(records: dict[str, str], identities: Identities) -> list[tuple[str, str]]:
     found = answered(judge_dmarc("courier.example", identities), zone(records))
     return [(each.code, str(each.verdict)) for each in found if "aligned" in each.code]

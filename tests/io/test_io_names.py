@@ -53,6 +53,25 @@ def test_what_fails_is_no_statement_about_the_name() -> None:
         assert "within 0.5 s" in silent.reason
 
 
+def test_servers_that_say_nothing_at_all_are_not_asked_for_ever() -> None:
+    names = [f"h{number}.courier.example" for number in range(20)]
+    with DnsServer({}, silent=names) as server:
+        resolver = Resolver(server.address, seconds=0.3)
+        answers = [resolver.ask(Question(name, "A")) for name in names]
+    assert {answer.kind for answer in answers} == {Kind.FAILED}
+    assert len({name for name, _, _ in server.asked}) == 3
+
+
+def test_one_answer_is_enough_to_go_on_asking() -> None:
+    names = [f"h{number}.courier.example" for number in range(5)]
+    with DnsServer(ZONE, silent=names) as server:
+        resolver = Resolver(server.address, seconds=0.3)
+        assert resolver.ask(Question("mail.courier.example", "A")).kind is Kind.FOUND
+        for name in names:
+            resolver.ask(Question(name, "A"))
+        assert {name for name, _, _ in server.asked} == {"mail.courier.example", *names}
+
+
 @pytest.mark.parametrize("name", ["a" * 64 + ".example", ".".join(["a" * 60] * 5), "a..example", "\udcff.example"])
 def test_a_name_that_cannot_be_is_there_for_nobody(name: str) -> None:
     with DnsServer(ZONE) as server:

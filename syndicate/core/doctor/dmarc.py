@@ -24,12 +24,12 @@ class Found:
 class Walk:
     """A tree walk: what was found at each domain that has something, the start first.
 
-    ``failed``: the names that nobody told about, and why.
+    ``failed``: the name at which it ended because nobody answered, and why.
     """
 
     start: str
     found: list[Found] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
+    failed: tuple[str, str] | None = None
 
     @property
     def own(self) -> Found | None:
@@ -76,8 +76,9 @@ def walk(domain: str) -> Asking[Walk]:
     for name in walked(domain):
         answer = yield Question(f"_dmarc.{name}", "TXT")
         if answer.failed:
-            result.failed.append((f"_dmarc.{name}", answer.reason))
-            continue
+            # What stands above it decides with it: without this answer the walk has no end that could be trusted.
+            result.failed = (f"_dmarc.{name}", answer.reason)
+            break
         texts = tuple(text for text in answer.records if is_dmarc(text))
         if not texts:
             continue

@@ -24,9 +24,8 @@ def judge_dmarc(domain: str, identities: Identities) -> Asking[list[Finding]]:
     judge = Judge(Group.DMARC, domain)
     found = yield from walk(domain)
     applied = found.applied
-    if found.own is None and found.failed:
-        name, reason = found.failed[0]
-        return [judge.unasked("dmarc.unanswered", f"{name} could not be asked for: {reason}")]
+    if found.failed is not None and (applied is None or applied.domain != found.start):
+        return [_unanswered(judge, found)]
     findings = [
         Judge(Group.DMARC, f"_dmarc.{each.domain}").error(
             "dmarc.several" if len(each.texts) > 1 else "dmarc.syntax",
@@ -115,9 +114,16 @@ def _reports(judge: Judge, applied: Found, record: DmarcRecord) -> Asking[list[F
             )
         ]
     findings: list[Finding] = []
-    home = (yield from walk(applied.domain)).organizational
+    home = yield from walk(applied.domain)
     for domain in record.rua_domains:
-        if (yield from walk(domain)).organizational == home:
+        if domain == applied.domain:
+            continue
+        theirs = yield from walk(domain)
+        if theirs.organizational == home.organizational:
+            continue
+        silent = next((each for each in (home, theirs) if each.failed is not None), None)
+        if silent is not None:
+            findings.append(_unanswered(judge, silent))
             continue
         name = f"{applied.domain}._report._dmarc.{domain}"
         answer = yield Question(name, "TXT")
@@ -134,17 +140,26 @@ def _reports(judge: Judge, applied: Found, record: DmarcRecord) -> Asking[list[F
     return findings
 
 
+def _unanswered(judge: Judge, found: Walk) -> Finding:
+    name, reason = found.failed or ("", "")
+    return judge.unasked("dmarc.unanswered", f"{name} could not be asked for: {reason}")
+
+
 def _alignment(judge: Judge, found: Walk, record: DmarcRecord, identities: Identities) -> Asking[list[Finding]]:
     kinds = (
         ("SPF", identities.return_path, record.strict_spf, "bounce.return_path", "aspf"),
         ("DKIM", identities.signing, record.strict_dkim, "dkim.domain", "adkim"),
     )
     findings: list[Finding] = []
-    aligned = 0
+    aligned, unknown = 0, False
     for what, domain, strict, key, tag in kinds:
         if domain is None:
             continue
-        if (yield from _aligned(found, domain, strict=strict)):
+        belongs = yield from _aligned(found, domain, strict=strict)
+        if isinstance(belongs, Walk):
+            unknown = True
+            findings.append(_unanswered(judge, belongs))
+        elif belongs:
             aligned += 1
             findings.append(judge.good(f"dmarc.aligned_{what.lower()}", f"{what} is aligned: {domain}"))
         else:
@@ -156,7 +171,7 @@ def _alignment(judge: Judge, found: Walk, record: DmarcRecord, identities: Ident
                     f"choose a {key} under {found.organizational}" + (f", or take {tag}=s out" if strict else ""),
                 )
             )
-    if findings and not aligned:
+    if findings and not aligned and not unknown:
         findings.append(
             judge.error(
                 "dmarc.unaligned",
@@ -170,10 +185,13 @@ def _alignment(judge: Judge, found: Walk, record: DmarcRecord, identities: Ident
     return findings
 
 
-def _aligned(found: Walk, domain: str, *, strict: bool) -> Asking[bool]:
+def _aligned(found: Walk, domain: str, *, strict: bool) -> Asking[bool | Walk]:
+    """Whether a domain belongs to that of the sender; or the walk that could not tell because nobody answered."""
     if domain.lower() == found.start:
         return True
     if strict:
         return False
     other = yield from walk(domain)
-    return other.organizational == found.organizational
+    if other.organizational == found.organizational:
+        return True
+    return next((each for each in (found, other) if each.failed is not None), False)
