@@ -96,7 +96,7 @@ def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
     # before all of it: router and middleware would cost four times what the answer itself does.
     proxies = TrustedProxies(services.settings.service.trusted_proxies)
     service = services.settings.service
-    api = make_api(services, f"{pages.root}/static/pages.css?v={pages.style_tag}")
+    api = make_api(services, pages.style)
     answering = Hosts(_Either(api, application), service.public_url, service.allowed_hosts)
     secured = SecurityHeaders(Timed(answering, metrics, routes), https=service.public_url.startswith("https://"))
     return open_feed_server(services, RequestIds(proxies.around(secured), proxies), pages.root, proxies)

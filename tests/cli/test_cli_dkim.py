@@ -71,6 +71,13 @@ def test_nothing_is_replaced_and_wrong_names_are_refused(tmp_path: Path, syndica
     assert (unknown.status, "there is no key 's3' in dkim.keys; there is: s1, e1" in unknown.err) == (2, True)
 
 
+def test_without_a_domain_no_key_is_made(tmp_path: Path, syndicate: Call) -> None:
+    (tmp_path / "config.toml").write_text("")
+    result = syndicate("dkim", "new")
+    assert (result.status, "no domain to sign for" in result.err) == (2, True)
+    assert not (tmp_path / "keys").exists()
+
+
 def test_show_without_keys_says_that_nothing_is_signed(tmp_path: Path, syndicate: Call) -> None:
     publisher(tmp_path, syndicate, more="")
     result = syndicate("dkim", "show")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from syndicate.service.figures import Figures
 from syndicate.web.admin.frame import Frame
@@ -56,18 +54,8 @@ class Console:
             return []
         frame = Frame(self._services.settings, self._services.templates)
         guard = Guard(self._services, frame)
-
-        def style(_request: Request) -> Response:
-            headers = {"cache-control": "public, max-age=31536000, immutable", "etag": f'"{frame.style_tag}"'}
-            return Response(frame.style, media_type="text/css", headers=headers)
-
-        def script(_request: Request) -> Response:
-            headers = {"cache-control": "public, max-age=31536000, immutable"}
-            return Response(frame.script, media_type="text/javascript", headers=headers)
-
         return [
-            Route("/static/admin.css", style, methods=["GET"]),
-            Route("/static/admin.js", script, methods=["GET"]),
+            *(route for each in frame.static for route in each.routes()),
             *guard.sign_in_routes(),
             *(guard.route(place) for place in self.places(guard)),
         ]

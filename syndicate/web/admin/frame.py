@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -16,10 +15,9 @@ from starlette.responses import HTMLResponse, Response
 from syndicate.config import Settings
 from syndicate.model import Role
 from syndicate.store.operators import Operator
+from syndicate.web.static_files import StaticFile
 
 FOLDER: Final = "admin/"
-STYLE: Final = FOLDER + "admin.css"
-SCRIPT: Final = FOLDER + "admin.js"
 _HEADERS: Final = {
     "cache-control": "no-store",
     "x-robots-tag": "noindex, nofollow",
@@ -56,10 +54,8 @@ class Frame:
         root = urlsplit(settings.service.public_url).path.rstrip("/")
         self.base = f"{root}/admin"
         self.secure = urlsplit(settings.service.public_url).scheme == "https"
-        self.style = templates[STYLE].encode()
-        self.style_tag = hashlib.sha256(self.style).hexdigest()[:16]
-        self.script = templates[SCRIPT].encode()
-        script_tag = hashlib.sha256(self.script).hexdigest()[:16]
+        style, script = (StaticFile(name, templates[FOLDER + name].encode()) for name in ("admin.css", "admin.js"))
+        self.static = style, script
         zone = ZoneInfo(settings.site.timezone)
         self._templates = SandboxedEnvironment(
             loader=DictLoader({name: text for name, text in templates.items() if name.startswith(FOLDER)}),
@@ -77,8 +73,8 @@ class Frame:
         self._templates.globals.update(
             site_title=settings.site.title or "Syndicate",
             base=self.base,
-            style=f"{root}/static/admin.css?v={self.style_tag}",
-            script=f"{root}/static/admin.js?v={script_tag}",
+            style=f"{root}{style.path}",
+            script=f"{root}{script.path}",
             zone=zone.key,
         )
 
