@@ -73,6 +73,7 @@ class Pages:
                 "postal_address": site.postal_address,
             },
             "root": self.root,
+            "script": self.script,
             "style": f"{self.root}/static/pages.css?v={self.style_tag}",
             "alternates": alternate_links(settings),
             "say": say,
