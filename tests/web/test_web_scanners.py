@@ -193,7 +193,7 @@ def test_no_form_of_a_reader_breaks_it(sqlite_site: Site, form: dict[str, str], 
         f"/address/{form.get('name', 'x')[:20].encode().hex()}",
     )
     for sent in ({"data": form}, {"content": repr(form).encode(), "headers": {"content-type": "multipart/form-data"}}):
-        answer = sqlite_site.client.post(paths[page], **sent)  # type: ignore[arg-type]
+        answer = sqlite_site.client.post(paths[page], **sent)
         assert answer.status_code < 500
 
 
