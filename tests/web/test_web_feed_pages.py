@@ -202,12 +202,43 @@ def test_what_is_not_public_is_not_shown(client: TestClient, world: World, chang
     assert issue.subject not in client.get("/issues/").text
 
 
+@pytest.mark.parametrize("template", ["magazine", "brief", "plain-letter"])
+def test_an_article_that_was_withdrawn_is_gone_from_the_archive(
+    world: World, settings: Settings, template: str
+) -> None:
+    digest = {**settings.digest, "morning": settings.digest["morning"].model_copy(update={"template": template})}
+    changed = settings.model_copy(update={"digest": digest})
+    world = World(world.database, changed, world.keyring, world.now)
+    services = Services(changed, clock=world.clock)
+    services.__dict__["database"] = world.database
+
+    def write(key: str) -> None:
+        world.article(key, title=f"The {key} ferry", summary=f"What the {key} ferry did is told here at length.")
+
+    for key in ("one", "two"):
+        write(key)
+    world.poll()
+    world.subscriber("ann.brand@example.org")
+    issue = world.compose()
+    client = TestClient(make_app(services), own_host(services))
+    before = client.get(f"/issues/{issue.id}").text
+    assert ("The one ferry" in before, "The two ferry" in before) == (True, True)
+    for key, other in (("one", "two"), ("two", "one")):
+        write(other)
+        del world.stories.items[key]
+        world.poll()
+        for path in (f"/issues/{issue.id}", "/issues/", "/"):
+            assert f"{key} ferry" not in client.get(path).text, path
+        assert f"The {other} ferry" in client.get(f"/issues/{issue.id}").text
+
+
 def test_a_copy_keeps_what_stands_beside_personal_links(client: TestClient, world: World) -> None:
     world.subscriber("ann.brand@example.org")
     world.compose()
     with world.database.read() as session:
         message = session.connection().execute(text("SELECT message FROM editions")).scalar_one()
     page = public_copy(bytes(message))
+    assert page is not None
     assert page.startswith("<!DOCTYPE html>")
     assert "1 Quay Street, Harbourtown" in page
     assert "Story" in page or "Tides" in page
