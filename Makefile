@@ -26,7 +26,7 @@ test-slow: $(VENV)/.test  ## the slow ones, and every property once more with ma
 crash: $(VENV)/.test  ## a hundred and more kills while mail is sent; prints what arrived against the ledger
 	PYTHONPATH=tests $(BIN)/python tests/crash/full.py $(ARGS)
 
-programs:  ## installs or names what tests and bench need beyond Python: Chromium, feed readers, nginx, Caddy, wrk
+programs:  ## installs or names what tests and bench need beyond Python: browser, readers, servers, judges of mail
 	@.ci/programs
 
 lint: $(VENV)/.test  ## style, types, layers

@@ -1,6 +1,6 @@
 """How fast a digest leaves, against Postfix's load generator `smtp-source -d` in the same run; smtp-sink takes both.
 
-python benchmarks/send.py [--only wire|postgres|delay|freeze|memory] [--messages N] [--rounds N]
+python benchmarks/send.py [--only wire|postgres|delay|signed|freeze|memory] [--messages N] [--rounds N]
 
 Needs smtp-sink and smtp-source (Debian's package postfix; nothing of it has to run). `freeze` and `memory` take minutes
 for a million and run only when they are named.
@@ -113,6 +113,36 @@ def against_smtp_source(world: World, messages: int, rounds: int) -> dict[str, A
     }
 
 
+def signed(world: World, messages: int, rounds: int) -> dict[str, Any]:
+    """The same issue without and with signatures (DKIM, RSA and Ed25519), in turn."""
+    port = free_port()
+    relay = {"port": port, "connections": CONNECTIONS}
+    world.write_config(relay)
+    _, octets = world.freeze(messages)
+    found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    for _ in range(rounds):
+        for signs, each in found.items():
+            world.write_config(relay, signed=signs)
+            with sink(port):
+                sent = world.deliver()
+                idle = world.deliver().cpu
+            count, seconds = world.sent()
+            assert count == messages, f"{count} of {messages} were accepted"
+            each.append((messages / seconds, messages / (sent.cpu - idle)))
+            world.rewind()
+    rates = {
+        signs: [round(statistics.median(column)) for column in zip(*each, strict=True)] for signs, each in found.items()
+    }
+    return {
+        "messages": messages,
+        "octets": octets,
+        "plain_per_second": rates[False][0],
+        "signed_per_second": rates[True][0],
+        "signed_per_second_of_cpu": rates[True][1],
+        "ratio": round(rates[True][0] / rates[False][0], 2),
+    }
+
+
 def over_a_long_path(world: World, messages: int) -> dict[str, Any]:
     """A path of 50 ms round trip, against plain smtplib loops with as many connections."""
     port, far = free_port(), free_port()
@@ -176,11 +206,11 @@ def memory(messages: list[int]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", choices=["wire", "postgres", "delay", "freeze", "memory"])
+    parser.add_argument("--only", choices=["wire", "postgres", "delay", "signed", "freeze", "memory"])
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    wanted = [options.only] if options.only else ["wire", "postgres", "delay"]
+    wanted = [options.only] if options.only else ["wire", "postgres", "delay", "signed"]
     report: dict[str, Any] = {
         "benchmark": "send",
         "connections": CONNECTIONS,
@@ -199,6 +229,9 @@ def main() -> None:
         if "delay" in wanted:
             (path / "delay").mkdir()
             report["long_path"] = over_a_long_path(World(path / "delay"), min(4_000, options.messages))
+        if "signed" in wanted:
+            (path / "signed").mkdir()
+            report["signed"] = signed(World(path / "signed"), min(10_000, options.messages), options.rounds)
         if "freeze" in wanted:
             report["freeze_sqlite"] = freezing("", options.messages)
             with postgres_server() as server, server.database() as name:

@@ -21,6 +21,7 @@ from compose import fill
 from syndicate.config import Settings
 from syndicate.config.load import load_settings
 from syndicate.config.sources import FolderSource
+from syndicate.io.dkim_keys import make_key
 from syndicate.io.folder import FolderReader
 from syndicate.pipeline.compose import compose
 from syndicate.pipeline.ingest import ingest
@@ -48,6 +49,10 @@ from = "The Harbour Courier <news@courier.example>"
 in_doubt = "skip"
 [bounce]
 return_path = "bounces@courier.example"
+"""
+DKIM = """
+[dkim]
+keys = { s1 = "s1.pem", e1 = "e1.pem" }
 """
 RELAY = """
 [[smtp]]
@@ -80,12 +85,19 @@ class World:
         self.database = self.database or f"sqlite:///{self.folder}/subscribers.db"
         self.config = self.folder / "config.toml"
 
-    def write_config(self, *relays: Mapping[str, Any]) -> None:
+    def write_config(self, *relays: Mapping[str, Any], signed: bool = False) -> None:
+        """``signed``: with an RSA and an Ed25519 key, made at the first time."""
         text = CONFIG.format(
             database=json.dumps(self.database), articles=json.dumps(str(shipped("examples") / "articles"))
         )
         for relay in relays or ({"port": 1},):
             text += RELAY.format(**{"connections": 10, "more": ""} | dict(relay))
+        if signed:
+            text += DKIM
+            rsa, ed25519 = self.folder / "s1.pem", self.folder / "e1.pem"
+            if not rsa.exists():
+                make_key("s1", rsa, "rsa")
+                make_key("e1", ed25519, "ed25519")
         self.config.write_text(text)
 
     def settings(self) -> Settings:

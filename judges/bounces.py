@@ -2,7 +2,8 @@
 
 Usage: python judges/bounces.py CHECKOUT [--all]. Prints one JSON object; exit status 1 when a figure is missed;
 ``--all`` lists each difference on stderr. What the collection files as "filtered" or "suspend", while its words mostly
-say that the address does not exist or is closed, are no certain cases and are counted apart.
+say that the address does not exist or is closed, are no certain cases and are counted apart. So are what it files as
+complaints and is none: reports on failed authentication, which are about the sender, and a ``mailto:`` unsubscribe.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from syndicate.core.bounces.reading import read_report
-from syndicate.core.bounces.report import ReturnClass
+from syndicate.core.bounces.report import ReturnClass, Returned
 
 ROW = re.compile(r"\[\s*'([^']*)',\s*'([^']*)',\s*'([^']*)',\s*(true|false)")
 CASE = re.compile(r"^\s*'(\d+)'\s*=>\s*\[(.*?)\]\s*,?\s*$(?=\s*(?:'\d+'|\}))", re.MULTILINE | re.DOTALL)
@@ -32,16 +33,25 @@ def cases(checkout: Path) -> Iterator[tuple[Path, list[tuple[str, bool]]]]:
                 yield path, [(reason, hard == "true") for _, _, reason, hard in ROW.findall(rows)]
 
 
+def _is_about_us(found: Returned | None) -> bool:
+    return found is not None and found.cls is ReturnClass.BLOCK and "auth-failure" in found.text
+
+
 def main() -> int:
     counts: Counter[str] = Counter()
     for path, rows in cases(Path(sys.argv[1])):
-        results = read_report(path.read_bytes()).results
+        report = read_report(path.read_bytes())
+        results = report.results
         for at, (reason, hard) in enumerate(rows):
             found = results[at] if at < len(results) else None
             counts["recipients"] += 1
-            counts["found"] += found is not None and (found.recipient is not None or reason == "feedback")
+            counts["found"] += report.unsubscribe or (
+                found is not None and (found.recipient is not None or reason == "feedback")
+            )
             is_hard = found is not None and found.cls is ReturnClass.HARD
-            if reason == "feedback":
+            if reason == "feedback" and (report.unsubscribe or _is_about_us(found)):
+                kind = "no_complaints"
+            elif reason == "feedback":
                 kind = "complaints"
                 counts["complaints_found"] += found is not None and found.cls is ReturnClass.COMPLAINT
             elif hard:
@@ -67,6 +77,7 @@ def main() -> int:
         and shares["found"] >= LEAST_FOUND
         and shares["false_hard"] <= MOST_FALSE_HARD
         and shares["missed_hard"] <= MOST_MISSED_HARD
+        and counts["complaints_found"] == counts["complaints"]
     )
 
 

@@ -151,5 +151,13 @@ class InboundError(SyndicateError):
     """Mail that came in could not be read: no such file or folder, no permission."""
 
 
+class HookRefusedError(SyndicateError):
+    """A call of a provider's webhook is not believed: unsigned, altered, too old, or of another topic."""
+
+
+class ReplayedHookError(HookRefusedError):
+    """A call of a provider's webhook that was taken before."""
+
+
 class BackupError(SyndicateError):
     """A backup could not be written or read."""

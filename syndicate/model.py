@@ -67,6 +67,7 @@ class WebhookEvent(StrEnum):
     BOUNCED = "bounced"
     COMPLAINED = "complained"
     ISSUE_FINISHED = "issue_finished"
+    ISSUE_PAUSED = "issue_paused"  # by itself: too much of it is refused
 
 
 class Frequency(StrEnum):

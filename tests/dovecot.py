@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import signal
@@ -20,6 +19,7 @@ import trustme
 
 HOST = "127.0.0.1"
 PROGRAM = Path("/usr/sbin/dovecot")
+OWNER = "mail"  # a user that every Debian has: root it refuses
 USER, PASSWORD = "bounces", "harbour-open-1"
 
 CONFIGURATION = """\
@@ -89,6 +89,18 @@ class Dovecot:
     mail: Path
     log: Path
 
+    def put(self, name: str, data: bytes) -> None:
+        """Lay a message into the mailbox."""
+        # A name is given once: Dovecot knows a message by it.
+        path = self.mail / "new" / f"{name}.{time.monotonic_ns()}"
+        path.write_bytes(data)
+        shutil.chown(path, OWNER, OWNER)
+
+    def left(self) -> list[bytes]:
+        """What is in it, in the order of names."""
+        files = [path for folder in ("new", "cur") for path in (self.mail / folder).iterdir()]
+        return [path.read_bytes() for path in sorted(files, key=lambda path: path.name)]
+
 
 def require_dovecot() -> None:
     """Skip where there is none; with CI=true that is a failure."""
@@ -123,16 +135,13 @@ def running_dovecot() -> Iterator[Dovecot]:
     certificate.private_key_pem.write_to_path(folder / "server.key")
     for part in certificate.cert_chain_pems:
         part.write_to_path(folder / "server.pem", append=True)
-    # As root it refuses mail: a user of its own, whoever that is.
-    owner = "mail" if getpass.getuser() == "root" else getpass.getuser()
-    (folder / "mail").mkdir()
-    (folder / "home").mkdir()
-    for name in ("mail", "home"):
-        shutil.chown(folder / name, owner, owner)
+    for name in ("home", "mail", "mail/new", "mail/cur", "mail/tmp"):
+        (folder / name).mkdir()
+        shutil.chown(folder / name, OWNER, OWNER)
     ports = free_port(), free_port(), free_port()
     (folder / "dovecot.conf").write_text(
         CONFIGURATION.format(
-            folder=folder, uid=owner, password=PASSWORD, port=ports[0], tls_port=ports[1], lmtp_port=ports[2]
+            folder=folder, uid=OWNER, password=PASSWORD, port=ports[0], tls_port=ports[1], lmtp_port=ports[2]
         )
     )
     process = subprocess.Popen(

@@ -17,6 +17,9 @@ from typing import Any
 
 from syndicate.config import Settings
 from syndicate.core.addresses import hash_address, parse_address
+from syndicate.core.bounces.pausing import PauseShares
+from syndicate.core.bounces.rules import Thresholds
+from syndicate.core.dkim.signing import Signer
 from syndicate.core.personal import Personal
 from syndicate.errors import RelayError
 from syndicate.io.dialogue import BlockingConnection
@@ -180,17 +183,21 @@ class World:
         insist: bool = True,
         clock: Callable[[], datetime] | None = None,
         holder: str = "this-process",
+        sign: Signer | None = None,
+        shares: PauseShares | None = None,
     ) -> DeliverResult:
         clock = clock or self.clock
         return deliver(
             self.database,
             senders,
-            Envelopes(self.database, Personal.of(self.settings), self.keyring),
+            Envelopes(self.database, Personal.of(self.settings), self.keyring, sign),
             holder=Holder(name=holder, host="here", pid=1, alone=alone),
             rules=Rules(
                 retry=RetryPlan(delays=(timedelta(minutes=5), timedelta(hours=1)), give_up_after=timedelta(days=2)),
                 in_doubt=in_doubt,
                 clock=clock,
+                thresholds=Thresholds.of(self.settings.bounce),
+                shares=shares or PauseShares.of(self.settings.bounce),
             ),
             stop=stop or threading.Event(),
             clock=clock,

@@ -17,6 +17,9 @@ from syndicate.config.values import is_local
 from syndicate.config.wording import Fault, KeyPath
 from syndicate.model import Frequency
 
+#: How a warning begins that a secret stands in a file which everybody on the machine may read.
+SECRET_IN_FILE = "everybody on this machine can read the file"  # noqa: S105 - words for people
+
 
 def warnings(reading: Reading) -> list[Fault]:
     """Everything an operator should look at again although the program starts."""
@@ -121,6 +124,43 @@ def _same_organisation(one: str, other: str) -> bool:
     return f".{one}".endswith(f".{other}") or f".{other}".endswith(f".{one}")
 
 
+# Their owners publish DMARC policies that refuse mail in their name from everybody else.
+_FREEMAIL = re.compile(
+    r"(gmail|googlemail|outlook|hotmail|live|msn|icloud|me|mac|aol|gmx|yandex)\.[a-z.]{2,6}"
+    r"|yahoo\.[a-z.]{2,6}|ymail\.com|web\.de|t-online\.de|freenet\.de|mail\.ru|qq\.com|163\.com|proton(mail)?\.(me|com)"
+)
+_NO_REPLY = re.compile(r"(no|do[-_.]?not)[-_.]?reply", re.IGNORECASE)
+
+
+def _senders_can_be_answered(reading: Reading) -> Iterator[Fault]:
+    delivery, digests = reading.settings.delivery, reading.settings.digest
+    senders: list[tuple[KeyPath, str | None, str | None]] = [(("delivery", "from"), delivery.from_, delivery.reply_to)]
+    senders += [
+        (("digest", name, "from"), digest.from_, digest.reply_to or delivery.reply_to)
+        for name, digest in digests.items()
+    ]
+    for path, sender, reply_to in senders:
+        local, _, domain = parseaddr(sender or "")[1].rpartition("@")
+        if _FREEMAIL.fullmatch(domain.lower()):
+            yield Fault(path, f"mail in the name of {domain} is refused when it does not come from there (DMARC)")
+        if _NO_REPLY.match(local) and not reply_to:
+            yield Fault(path, "nobody reads the answers; set reply_to to a mailbox that is read")
+
+
+def _confirmations_have_a_sender_of_their_own(reading: Reading) -> Iterator[Fault]:
+    settings = reading.settings
+    if settings.delivery.transport != "smtp" or all(digest.optin != "double" for digest in settings.digest.values()):
+        return
+    own = parseaddr(settings.delivery.confirm_from or settings.delivery.from_)[1].lower()
+    digests = {parseaddr(digest.from_ or settings.delivery.from_)[1].lower() for digest in settings.digest.values()}
+    if own in digests:
+        yield Fault(
+            ("delivery", "confirm_from"),
+            "confirmation mails have the sender of a digest; with one of their own, complaints about the one do not "
+            "keep the other back (Google's subscription guidelines)",
+        )
+
+
 def _relays_are_safe(reading: Reading) -> Iterator[Fault]:
     for at, relay in enumerate(reading.settings.smtp):
         if relay.tls_skip_verify:
@@ -165,7 +205,7 @@ def _secrets_are_kept(reading: Reading) -> Iterator[Fault]:
             written = table.get(key)
             from_file = f"{key}_file" in table or (*path, key) in reading.from_environment
             if is_secret(field) and isinstance(written, str) and not from_file and _holds_secret(key, written):
-                yield Fault((*path, key), f"everybody on this machine can read the file; chmod o-r, or use {key}_file")
+                yield Fault((*path, key), f"{SECRET_IN_FILE}; chmod o-r, or use {key}_file")
 
 
 def _tables(reading: Reading) -> Iterator[tuple[KeyPath, dict[str, Any], dict[str, Any]]]:
@@ -214,6 +254,8 @@ _DOUBTS: tuple[Callable[[Reading], Iterator[Fault]], ...] = (
     _public_address,
     _bounces_come_back,
     _signatures_are_aligned,
+    _senders_can_be_answered,
+    _confirmations_have_a_sender_of_their_own,
     _relays_are_safe,
     _times_beside_a_schedule,
     _mails_have_others_to_join,

@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 
 from syndicate.config.durations import Duration, Interval
-from syndicate.config.section import Section, Whole, later
-from syndicate.config.values import listen_address, tagged_mailbox, verifying_key
+from syndicate.config.section import Section, Whole
+from syndicate.config.values import ip_literal, listen_address, tagged_mailbox, verifying_key
 
 UNIX = "unix:"
 #: The providers whose webhooks are understood (``core/hooks``).
@@ -23,7 +23,11 @@ class Bounce(Section):
     return_path: str | None = Field(
         default=None, description="Envelope sender; +TOKEN is added to its local part (VERP)"
     )
-    sending_ips: tuple[str, ...] = later((), "F", "Addresses we send from: what doctor checks SPF and PTR for")
+    sending_ips: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses that our mail leaves from: what doctor checks SPF and PTR for",
+        json_schema_extra={"expected": 'a list of addresses such as ["192.0.2.10"]'},
+    )
     hello_hostname: str | None = Field(default=None, description="The name we greet mail servers with (EHLO)")
     maildir: Path | None = Field(default=None, description="A Maildir where bounces arrive, read by syndicate run")
     lmtp: str | None = Field(
@@ -60,6 +64,7 @@ class Bounce(Section):
     pause_complaint: Whole = Field(default=10, ge=0, le=100, description="The same of complaints; 0: never")
     pause_least: Whole = Field(default=500, ge=1, description="But not before so many messages of it were answered")
 
+    _addresses = field_validator("sending_ips")(lambda value: tuple(ip_literal(each) for each in value))
     _tagged = field_validator("return_path")(lambda value: value and tagged_mailbox(value))
 
     @field_validator("lmtp")

@@ -144,6 +144,13 @@ def source_address(value: str) -> str:
     return value
 
 
+def ip_literal(value: str) -> str:
+    """Check an IPv4 or IPv6 address."""
+    if not _is_ip(value):
+        raise ValueError(f'expected an IP address such as "192.0.2.10", not {value!r}')
+    return str(ip_address(value))
+
+
 def is_local(url: str) -> bool:
     """Whether only this machine can reach the address."""
     host = urlsplit(url).hostname or ""

@@ -18,8 +18,8 @@ SCOPES: Final[dict[str, str]] = {
     "suppressions:read": "list the addresses and domains never to be written to",
     "suppressions:write": "add and remove them",
     "issues:read": "list and show issues, preview digests and drafts",
-    "issues:write": "pause, resume, cancel, resolve and retry issues",
-    "issues:send": "compose issues, and approve drafts: mail goes out",
+    "issues:write": "edit drafts; pause, resume, cancel, resolve and retry issues",
+    "issues:send": "compose issues, test and approve drafts: mail goes out",
     "status:read": "see how sources, feeds and issues stand",
     "metrics:read": 'read /metrics, where [service] metrics = "token"',
 }

@@ -24,6 +24,9 @@ from syndicate.model import Keyring
 MAC_SIZE: Final = 16  # 128 bits (email.md R12)
 _NUMBER: Final = 4  # bytes; ids and seconds since 1970 are 32-bit: columns are INTEGER, and the year 2106 is far
 _NUMBERS: Final = {count: struct.Struct(f">{count}I") for count in (1, 2, 3)}
+#: Subscriptions that cannot be: ids are INTEGER columns, a token has room for twice as many. ``doctor`` tries links
+#: with them.
+PROBES: Final = range(1 << 31, 1 << 32)
 _FEWEST_JOINT, _MOST_JOINT = 2, 8  # ids are masked by one SHA-256
 _BLOCK: Final = 64  # octets of a block of SHA-256
 _INVALID: Final = "this link is not valid: it was altered, cut short, or belongs to another page"

@@ -67,6 +67,11 @@ class Session(smtplib.SMTP):
         return self._encrypted
 
     @property
+    def secured(self) -> ssl.SSLSocket | None:
+        """The encrypted connection, None in the clear: what version it speaks, which certificate was shown."""
+        return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
+
+    @property
     def peer(self) -> str:
         """The address of the other end."""
         return str(self._socket.getpeername()[0])

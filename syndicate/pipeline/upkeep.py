@@ -20,6 +20,7 @@ from syndicate.store.bounces import drop_bounces, drop_messages
 from syndicate.store.engine import Database
 from syndicate.store.feed_readers import drop_counts, drop_salts
 from syndicate.store.form_limits import drop_arrivals
+from syndicate.store.hook_calls import drop_calls
 from syndicate.store.joint_mails import drop_joint_bodies
 from syndicate.store.limits import drop_limits
 from syndicate.store.outbox import drop_messages as drop_messages_of_webhooks
@@ -32,6 +33,7 @@ HOLDERS_KEPT = timedelta(days=30)
 CHANGES_KEPT = timedelta(days=30)  # of address: they hold one, and their links have expired
 REQUESTS_KEPT = timedelta(days=1)  # of the API with an Idempotency-Key
 FORMS_KEPT = timedelta(days=1)
+CALLS_KEPT = timedelta(days=7)  # of providers' webhooks: an older one is refused by its time
 FORMS = 50_000  # limits of forms that go at one time: short rows without references
 
 
@@ -81,6 +83,7 @@ def prune(
         drop_limits(session, now - HOLDERS_KEPT)
         drop_arrivals(session, now - FORMS_KEPT, FORMS)
         drop_counts(session, rows_before.date().isoformat())
+        drop_calls(session, now - CALLS_KEPT)
         drop_salts(session, now.date().isoformat())
         drop_changes(session, now - max(CHANGES_KEPT, settings.privacy.confirm_link_valid))
     return PruneResult(

@@ -1,6 +1,7 @@
-"""The verb ``call``: hands over what webhooks are owed, signed, and tries again later what was not taken.
+"""The verb ``call``: hands over what a webhook is owed, signed, and tries again later what was not taken.
 
-A kill loses nothing: a message that was under way is due again two minutes later, under the same webhook-id.
+A kill loses nothing: a message that was under way is due again two minutes later, under the same webhook-id. Each
+webhook is called by itself, so that one that is slow or down holds up no other.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -29,18 +30,19 @@ from syndicate.store.outbox import WebhookMessage
 from syndicate.store.subscribers import subscriber_by_id
 
 log = logging.getLogger(__name__)
-_AT_ONCE = 8
+_AT_ONCE = 4  # to one webhook
 _SECONDS = 15.0
 _LONGEST_ERROR = 300
 
 
 @dataclass(slots=True, kw_only=True)
 class Called:
-    """How many messages were taken, not taken for now, and given up."""
+    """How many messages were taken, not taken for now, and given up; ``error``: the last thing that went wrong."""
 
     delivered: int = 0
     failed: int = 0
     given_up: int = 0
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,26 +59,32 @@ class Tried:
 def call(
     database: Database,
     settings: Settings,
+    name: str,
     *,
     clock: Callable[[], datetime],
     stop: threading.Event,
 ) -> Called:
-    """Hand over everything that is due to the webhooks of the configuration; what others are owed waits for them."""
+    """Hand over what is due to one webhook of the configuration, a few messages at once.
+
+    It ends when nothing is due, and as soon as nothing of what was tried at once is taken: a webhook that is down is
+    not asked for everything that waits for it.
+    """
     result = Called()
-    names = list(settings.webhook)
     with database.read() as session:
-        due_at = outbox.next_message(session) if names else None
+        due_at = outbox.next_message(session, name)
     if due_at is None or due_at > clock():
         return result
     holder = uuid.uuid4().hex
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhook") as pool:
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"webhook {name}") as pool:
         while not stop.is_set():
             with database.write() as session:
-                taken = outbox.take_messages(session, holder, clock(), _AT_ONCE, names)
-            if not taken:
+                taken = outbox.take_messages(session, holder, clock(), _AT_ONCE, name)
+            before = result.delivered
+            tries = [pool.submit(try_once, database, settings, message, clock()) for message in taken]
+            for done in as_completed(tries):
+                _record(database, done.result(), holder, clock(), result)
+            if result.delivered == before:
                 break
-            for tried in pool.map(lambda message: try_once(database, settings, message, clock()), taken):
-                _record(database, tried, holder, clock(), result)
     return result
 
 
@@ -175,6 +183,7 @@ def _record(database: Database, tried: Tried, holder: str, now: datetime, result
         return
     result.delivered += tried.error is None
     result.failed += tried.error is not None
+    result.error = tried.error or result.error
     if state == "given_up":
         result.given_up += 1
         log.error(

@@ -9,10 +9,13 @@ from sqlmodel import Session
 
 from syndicate.config import Settings
 from syndicate.config.durations import format_duration
+from syndicate.core.bounces.inbox_names import is_configured
 from syndicate.service.limits import all_wait
 from syndicate.service.wiring import Services
 from syndicate.store import confirmations
 from syndicate.store.facts import failures
+from syndicate.store.inboxes import inboxes
+from syndicate.store.issue_pauses import paused_by_itself
 from syndicate.store.issues import unbalanced
 from syndicate.store.overview import due_times, feed_statuses, source_statuses, undecided
 from syndicate.store.waiting import oldest_due
@@ -34,6 +37,7 @@ def find_alarms(session: Session, settings: Settings, now: datetime) -> list[str
         *_digests(session, settings, now),
         *_mail(session, settings, now),
         *_doubts(session, settings),
+        *_returns(session, settings, now),
         *unbalanced(session).values(),
     ]
 
@@ -78,6 +82,18 @@ def _mail(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
         if due_at is not None and now - due_at >= settings.service.alarm_after:
             waited = _span(now - due_at)
             yield f"{what} have been due for {waited} and have not left: is `syndicate run` up, and the relay?"
+
+
+def _returns(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
+    for issue_id, reason in paused_by_itself(session).items():
+        yield (
+            f"issue {issue_id} was {reason}: look at `syndicate issues show {issue_id}`, then "
+            f"`syndicate issues resume {issue_id}` or `cancel`"
+        )
+    for inbox in inboxes(session):
+        since = inbox.broken_since
+        if since is not None and now - since >= settings.service.alarm_after and is_configured(inbox.name, settings):
+            yield f"bounces could not be read for {_span(now - since)}: {inbox.error}"
 
 
 def _doubts(session: Session, settings: Settings) -> Iterator[str]:

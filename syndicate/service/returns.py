@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from syndicate.core.hooks.told import Told
 from syndicate.errors import InboundError
 from syndicate.io.inbound import read_message_file, remove, set_aside, waiting
-from syndicate.pipeline.members.unsubscribing import complained, unsubscribe_by_mail
-from syndicate.pipeline.returns import Fate, Taken, take_return
+from syndicate.pipeline.members.unsubscribing import complained, left_by_provider, unsubscribe_by_mail
+from syndicate.pipeline.returns import Fate, Taken, take_return, take_told
 from syndicate.service.wiring import Services
+from syndicate.store.issues import get_issue
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +34,33 @@ class ReturnsResult:
 def take_message(services: Services, data: bytes, result: ReturnsResult) -> Taken:
     """Apply one message with all that follows from it. Raises StoreError; then it is to be read again."""
     now = services.clock()
-    taken = take_return(services.database, services.settings, services.keyring, data, now=now)
+    taken = take_return(
+        services.database, services.settings, services.keyring, data, now=now, limits=services.known_limits
+    )
     if taken.token is not None:
         ended = unsubscribe_by_mail(services.database, services.keyring, taken.token, now=now)
         result.unsubscribed += sum(one.changed for one in ended)
-    if taken.subscriber_id is not None:
-        result.unsubscribed += complained(services.database, taken.subscriber_id, now=now)
+    _follow(services, taken, result)
+    return taken
+
+
+def take_event(services: Services, told: Told, result: ReturnsResult) -> Taken:
+    """The same for what a provider told by webhook."""
+    now = services.clock()
+    taken = take_told(
+        services.database, services.settings, services.keyring, told, now=now, limits=services.known_limits
+    )
+    if taken.fate is Fate.UNSUBSCRIBE and taken.subscriber_id is not None and taken.issue_id is not None:
+        with services.database.read() as session:
+            digest = get_issue(session, taken.issue_id).digest
+        result.unsubscribed += left_by_provider(services.database, taken.subscriber_id, digest, now=now)
+    _follow(services, taken, result)
+    return taken
+
+
+def _follow(services: Services, taken: Taken, result: ReturnsResult) -> None:
+    if taken.cls == "complaint" and taken.subscriber_id is not None:
+        result.unsubscribed += complained(services.database, taken.subscriber_id, now=services.clock())
     result.read += 1
     result.fates[taken.fate] += 1
     if taken.cls is not None:
@@ -45,7 +68,8 @@ def take_message(services: Services, data: bytes, result: ReturnsResult) -> Take
     result.suppressed += taken.suppressed
     if taken.cls == "block" and taken.fate is Fate.APPLIED:
         log.warning("issue %s: a mail server refuses us, not the reader: %s", taken.issue_id, taken.words)
-    return taken
+    if taken.paused is not None:
+        log.error("%s; look at `syndicate issues show %s`", taken.paused, taken.issue_id)
 
 
 def take_maildir(

@@ -32,10 +32,13 @@ from syndicate.pipeline.ingest import Source
 from syndicate.pipeline.publish import compress_best
 from syndicate.service.alarms import alarms
 from syndicate.service.following import read_called
+from syndicate.service.inboxes import look_into_all
 from syndicate.service.listening import listen
+from syndicate.service.notices import tell_operator
 from syndicate.service.passes import (
+    READERS_AT_ONCE,
     build_feeds,
-    call_webhooks,
+    call_webhook,
     clean_up,
     compose_due,
     poll_source,
@@ -48,6 +51,7 @@ from syndicate.service.websub import ask_hubs, end_leases, leave_hubs, tell_hubs
 from syndicate.service.wiring import Services
 from syndicate.store.articles import highest_revision, next_due
 from syndicate.store.confirmations import next_due as next_confirmation_due
+from syndicate.store.outbox import next_message
 from syndicate.store.schedules import claim_poll, next_polls
 from syndicate.store.waiting import work_waiting
 
@@ -64,15 +68,17 @@ FEEDS_LOOK = timedelta(minutes=1)
 COMPRESS_EVERY = timedelta(seconds=10)
 # No relay may be given anything: looked at again after this at the latest.
 RELAYS_LOOK = timedelta(seconds=15)
+NOTICES_EVERY = timedelta(seconds=30)
 # A hub's call is answered by a reading of its feed after half of this on average.
 CALLS_LOOK = timedelta(seconds=0.5)
 
 
 # So many seconds the first feeds wait for the first reading of the sources.
 FIRST_READING = 10.0
-# So many sources are read at once; one that hangs has a thread of its own until its time is up.
-READERS_AT_ONCE = 4
 READERS = "readers"
+# A webhook that took nothing of what it was sent is left alone for so long.
+CALLERS = "callers"
+WEBHOOK_PAUSE = timedelta(seconds=30)
 
 
 class Clock:
@@ -81,9 +87,15 @@ class Clock:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.stop = threading.Event()
-        executors = {"default": ThreadPoolExecutor(16), READERS: ThreadPoolExecutor(READERS_AT_ONCE)}
+        executors = {
+            "default": ThreadPoolExecutor(16),
+            READERS: ThreadPoolExecutor(READERS_AT_ONCE),
+            CALLERS: ThreadPoolExecutor(max(1, len(services.settings.webhook))),
+        }
         self._scheduler = BackgroundScheduler(executors=executors, timezone="UTC")
         self._reading: set[str] = set()
+        self._calling: set[str] = set()
+        self._webhooks_wait_until: dict[str, datetime] = {}
         self._polled = False
         self._began = time.monotonic()
         self._memory = Memory()
@@ -108,6 +120,8 @@ class Clock:
             ("deliver", self.deliver, 1),
             ("confirm", self.confirm, 1),
             ("webhooks", self.webhooks, 1),
+            ("returns", self.returns, 1),
+            ("notices", self.notices, NOTICES_EVERY.total_seconds()),
             ("heartbeat", self.heartbeat, services.settings.service.heartbeat_interval.total_seconds()),
             ("upkeep", self.upkeep, UPKEEP_EVERY.total_seconds()),
         ):
@@ -287,8 +301,40 @@ class Clock:
             raise result.stopped_by
 
     def webhooks(self) -> None:
-        """Hand over what webhooks are owed."""
-        call_webhooks(self.services, stop=self.stop)
+        """Hand over what webhooks are owed, each in a thread of its own: one that hangs stops no other."""
+        services = self.services
+        if not services.settings.webhook:
+            return
+        now = services.clock()
+        with services.database.read() as session:
+            due_at = next_message(session)
+        if due_at is None or due_at > now:
+            return
+        for name in services.settings.webhook:
+            if name not in self._calling and self._webhooks_wait_until.get(name, now) <= now:
+                self._calling.add(name)
+                self._scheduler.add_job(self._call, args=(name,), executor=CALLERS, misfire_grace_time=None)
+
+    def _call(self, name: str) -> None:
+        def work() -> None:
+            called = call_webhook(self.services, name, stop=self.stop)
+            if called.failed and not called.delivered:
+                self._webhooks_wait_until[name] = self.services.clock() + WEBHOOK_PAUSE
+
+        try:
+            self._guarded(f"webhook {name}", work)
+        finally:
+            self._calling.discard(name)
+
+    def returns(self) -> None:
+        """Look into the mailboxes where bounces arrive, each when its time has come."""
+        settings = self.services.settings
+        if settings.mailbox or settings.bounce.maildir is not None:
+            look_into_all(self.services, stop=self.stop)
+
+    def notices(self) -> None:
+        """Write to the operator what is to be known at once."""
+        tell_operator(self.services)
 
     def heartbeat(self) -> None:
         """Ask the dead-man address when all is well; silence there is the alarm."""
@@ -376,8 +422,13 @@ def run(
 
 
 def _working(services: Services) -> list[Part]:
-    if services.database.dialect == "sqlite":
-        return [Clock(services)]
-    from syndicate.service.worker import Worker  # Procrastinate takes 0.3 s, and SQLite needs none
+    parts: list[Part] = [Clock(services)]
+    if services.database.dialect != "sqlite":
+        from syndicate.service.worker import Worker  # Procrastinate takes 0.3 s, and SQLite needs none
 
-    return [Clock(services), Worker(services)]
+        parts.append(Worker(services))
+    if services.settings.bounce.lmtp is not None:
+        from syndicate.service.lmtp import LmtpPart
+
+        parts.append(LmtpPart(services))
+    return parts

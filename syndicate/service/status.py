@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from syndicate.core.bounces.inbox_names import is_configured
 from syndicate.core.pace import Pace, pace_of, window_start
 from syndicate.model import DeliveryState, Issue, IssueState
 from syndicate.service.alarms import find_alarms
@@ -19,6 +20,7 @@ from syndicate.store.facts import Failure, failures
 from syndicate.store.feed_readers import FeedReaders, feed_readers
 from syndicate.store.following import FollowStatus, follow_statuses
 from syndicate.store.hub_deliveries import TopicSubscribers, topic_subscribers
+from syndicate.store.inboxes import Inbox, inboxes
 from syndicate.store.issues import LIVE_STATES, list_issues
 from syndicate.store.overview import (
     FeedStatus,
@@ -62,6 +64,7 @@ class Status:
     hub_troubles: list[PingTrouble]
     following: list[FollowStatus]
     feed_readers: list[FeedReaders]
+    inboxes: list[Inbox]
     alarms: list[str]
 
     def document(self) -> dict[str, Any]:
@@ -102,6 +105,7 @@ def read_status(services: Services) -> Status:
             hub_troubles=ping_troubles(session),
             following=follow_statuses(session),
             feed_readers=feed_readers(session, (now - READERS_SHOWN).date().isoformat()),
+            inboxes=[one for one in inboxes(session) if is_configured(one.name, settings)],
             alarms=find_alarms(session, settings, now),
         )
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from syndicate.config import Settings
 from syndicate.config.sources import PolledSource
 from syndicate.core.addresses import parse_address
+from syndicate.core.bounces.pausing import PauseShares
+from syndicate.core.bounces.rules import Thresholds
 from syndicate.core.personal import Personal
 from syndicate.errors import DiskFullError, UnknownNameError
 from syndicate.io.files import free_bytes
@@ -22,6 +24,7 @@ from syndicate.io.lock import ProcessLock
 from syndicate.io.machine import boot_id
 from syndicate.io.maildir import MaildirSender
 from syndicate.io.smtp import senders_over
+from syndicate.io.sns import AmazonSns
 from syndicate.io.templates import read_templates
 from syndicate.model import Keyring, RetryPlan
 from syndicate.pipeline.deliver import Holder, Rules, Sender
@@ -58,6 +61,8 @@ class Services:
         self.ticked_at: float | None = None
         #: What this process counts for ``/metrics``.
         self.tally = Tally()
+        #: What asks Amazon for certificates (``[hook.NAME] provider = "ses"``).
+        self.sns = AmazonSns()
         self._turns: dict[str, Lock] = {}
 
     @cached_property
@@ -154,6 +159,11 @@ class Services:
         """What bounds the pace of a pass."""
         return limits_of(self.settings)
 
+    @cached_property
+    def known_limits(self) -> Limits:
+        """The same for what comes back: what one message teaches of a destination the next one knows."""
+        return limits_of(self.settings)
+
     @property
     def personal(self) -> Personal:
         """What every message is filled with beside the reader."""
@@ -178,6 +188,8 @@ class Services:
             in_doubt=delivery.in_doubt,
             clock=self.clock,
             heard=self.tally.heard,
+            thresholds=Thresholds.of(self.settings.bounce),
+            shares=PauseShares.of(self.settings.bounce),
         )
 
     def sending_lock(self) -> ProcessLock | None:

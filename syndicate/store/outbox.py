@@ -90,14 +90,12 @@ def emit(
     return [int(number) for number in session.connection().execute(statement, rows).scalars()]
 
 
-def take_messages(
-    session: Session, holder: str, now: datetime, limit: int, webhooks: Sequence[str]
-) -> list[WebhookMessage]:
-    """Take up due messages of these webhooks, oldest first; who dies with one gives it back after ``HELD_FOR``."""
+def take_messages(session: Session, holder: str, now: datetime, limit: int, webhook: str) -> list[WebhookMessage]:
+    """Take up due messages of a webhook, oldest first; who dies with one gives it back after ``HELD_FOR``."""
     due = (
         select(messages.c.id)
-        .where(messages.c.due_at <= now, messages.c.webhook.in_(webhooks))
-        .order_by(messages.c.due_at, messages.c.id)
+        .where(messages.c.webhook == webhook, messages.c.state == "owed", messages.c.due_at <= now)
+        .order_by(messages.c.id)
         .limit(limit)
     )
     statement = (
@@ -153,9 +151,11 @@ def tried(
     return True
 
 
-def next_message(session: Session) -> datetime | None:
-    """When the earliest owed message is due."""
+def next_message(session: Session, webhook: str | None = None) -> datetime | None:
+    """When the earliest owed message is due, of all webhooks or of one."""
     query = select(func.min(messages.c.due_at)).where(messages.c.due_at.is_not(None))
+    if webhook is not None:
+        query = query.where(messages.c.webhook == webhook, messages.c.state == "owed")
     found: datetime | None = session.connection().execute(query).scalar_one()
     return found
 
@@ -214,11 +214,15 @@ def backlogs(session: Session) -> list[WebhookBacklog]:
     ]
 
 
-def attempts_at(session: Session, message_id: int) -> list[dict[str, Any]]:
-    """The attempts of a message, oldest first."""
-    columns = (attempts.c.at, attempts.c.milliseconds, attempts.c.status, attempts.c.error)
-    query = select(*columns).where(attempts.c.message_id == message_id).order_by(attempts.c.id)
-    return [row._asdict() for row in session.connection().execute(query)]
+def attempts_of(session: Session, message_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """The attempts of each of some messages, oldest first."""
+    found: dict[int, list[dict[str, Any]]] = {number: [] for number in message_ids}
+    columns = (attempts.c.message_id, attempts.c.at, attempts.c.milliseconds, attempts.c.status, attempts.c.error)
+    query = select(*columns).where(attempts.c.message_id.in_(message_ids)).order_by(attempts.c.id)
+    for row in session.connection().execute(query):
+        one = row._asdict()
+        found[one.pop("message_id")].append(one)
+    return found
 
 
 def drop_messages(session: Session, before: datetime, limit: int) -> int:

@@ -141,8 +141,3 @@ def _field(session: Session, row: Any, place: int, target: ColumnElement[Any]) -
 
 def _is_postgres(session: Session) -> bool:
     return session.get_bind().dialect.name == "postgresql"
-
-
-def alive(session: Session) -> bool:
-    """Ask the database for the least it can answer."""
-    return session.connection().execute(select(literal(1))).scalar_one() == 1

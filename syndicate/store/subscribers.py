@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, update
 from sqlmodel import Session, SQLModel, col
 
+from syndicate.core.links import PROBES
 from syndicate.model import DeliveryState, Frequency, Subscriber, Subscription, SubscriptionState, WebhookEvent
 from syndicate.store.articles import highest_seq
 from syndicate.store.attempts import forget_words
@@ -93,7 +94,9 @@ def update_person(session: Session, subscriber_id: int, changes: Mapping[str, st
 
 
 def subscription_by_id(session: Session, subscription_id: int) -> Subscription | None:
-    """The subscription that a link names; None when its subscriber was erased."""
+    """The subscription that a link names; None when its subscriber was erased, and for what no id can be."""
+    if subscription_id in PROBES:
+        return None
     row = session.connection().execute(_subscription(subscriptions.c.id == subscription_id)).one_or_none()
     return None if row is None else to_subscription(row)
 

@@ -24,6 +24,7 @@ from syndicate.web.errors import FAULT, told, told_status
 from syndicate.web.feed_pages import FeedPages
 from syndicate.web.feed_server import open_feed_server
 from syndicate.web.health import Health
+from syndicate.web.hooks import HOOKS, HookEndpoint
 from syndicate.web.hosts import Hosts
 from syndicate.web.issue_pages import IssuePages
 from syndicate.web.landing import PublicPages
@@ -80,6 +81,7 @@ def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
         *OwnData(services, pages, members).routes(),
         *HubEndpoint(services).routes(),
         *Callbacks(services).routes(),
+        *HookEndpoint(services).routes(),
         *Health(services).routes(),
         *MetricsPage(services, metrics).routes(),
         *Console(services).routes(),
@@ -87,7 +89,7 @@ def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
     ]
     application = Starlette(
         routes=routes,
-        middleware=[Middleware(BodyLimit, elsewhere=CALLBACKS)],
+        middleware=[Middleware(BodyLimit, elsewhere=(CALLBACKS, HOOKS))],
         exception_handlers={SyndicateError: expected, HTTPException: refused, Exception: fault},
     )
     # Around everything that is a page, so that the one of an unexpected error has the headers as well. Feeds come

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from syndicate.errors import SyndicateError
-from syndicate.store.statements import alive
+from syndicate.errors import SchemaError, SyndicateError
+from syndicate.store.schema import require_current
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
@@ -40,14 +40,16 @@ class Health:
         return JSONResponse({"status": "ok"}, headers=_FRESH)
 
     def ready(self, _request: Request) -> Response:
-        """The database answers, too, and the clock ticks if this process has one."""
+        """The database answers, too, with the schema that we work with, and the clock ticks if this process has one."""
         ticked_at = self._services.ticked_at
         if ticked_at is not None and time.monotonic() - ticked_at > _STANDS_STILL:
             log.error("not ready: the clock stands still; nothing is polled, composed or sent. Start the service anew")
             return JSONResponse({"status": "clock stands still"}, status_code=503, headers=_FRESH)
         try:
-            with self._services.database.read() as session:
-                alive(session)
+            require_current(self._services.database)
+        except SchemaError as error:
+            log.error("not ready: %s", error)
+            return JSONResponse({"status": "schema of another version"}, status_code=503, headers=_FRESH)
         except SyndicateError as error:
             log.warning("not ready: %s", error)
             return JSONResponse({"status": "database unavailable"}, status_code=503, headers=_FRESH)

@@ -50,10 +50,10 @@ class SecurityHeaders:
 class BodyLimit:
     """Refuses bodies over ``BODY_LIMIT``, by what they announce and by what arrives.
 
-    Handlers of paths that begin with ``elsewhere`` have a limit of their own.
+    Handlers of paths that begin with one of ``elsewhere`` have a limit of their own.
     """
 
-    def __init__(self, app: ASGIApp, elsewhere: str) -> None:
+    def __init__(self, app: ASGIApp, elsewhere: tuple[str, ...]) -> None:
         self.app = app
         self.elsewhere = elsewhere
 

@@ -74,7 +74,7 @@ def test_a_webhook_is_tested_and_what_it_did_not_take_is_retried(paper: Publishe
     paper.run("webhooks", "test", "crm", status=1)
     (overview,) = paper.json("webhooks", "list")["webhooks"]
     assert (overview["webhook"], overview["owed"], overview["given_up"]) == ("crm", 0, 1)
-    (given_up,) = paper.json("webhooks", "list", "crm", "--given-up")["messages"]
+    (given_up,) = paper.json("webhooks", "log", "crm", "--state", "given_up")["messages"]
     assert [each["status"] for each in given_up["tries"]] == [500]
     assert paper.json("webhooks", "retry", "crm")["retried"] == 1
     receiver.answer = lambda _request: Answer(status=204)
@@ -83,7 +83,10 @@ def test_a_webhook_is_tested_and_what_it_did_not_take_is_retried(paper: Publishe
     kinds = sorted(b'"confirmed"' in request.body for request in receiver.posts())
     assert kinds == [False, False, False, True]
     assert "there is: crm" in paper.run("webhooks", "retry", "other", status=2)
-    assert "goes with the NAME" in paper.run("webhooks", "list", "--given-up", status=2)
+    assert "there is: crm" in paper.run("webhooks", "log", "other", status=2)
+    log = paper.json("webhooks", "log")["messages"]
+    assert [each["event"] for each in log] == ["confirmed", "test", "test"]
+    assert {each["state"] for each in log} == {"delivered"}
 
 
 def test_a_push_source_is_not_read(paper: Publisher) -> None:

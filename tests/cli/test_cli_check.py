@@ -6,7 +6,7 @@ import pytest
 from calls import Call
 from configurations import GOOD
 
-LATER = '[bounce]\nsending_ips = ["192.0.2.1"]\n'  # of a later version, and nothing that readers see
+LATER = "blocks = []\n"  # a key of [digest.NAME] of a later version, which asks for nothing
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_every_problem_is_named_and_errors_end_with_2(syndicate: Call, config: P
     assert result.out.splitlines() == [
         "error: config.toml: feed.x.max_items: expected a whole number from 1 to 10000, not 'fifty'",
         "error: config.toml: digest.x.send_at: expected a time of day in quotes such as \"07:30\", not '7'",
-        "warning: config.toml: bounce.sending_ips: has no effect yet in this version",
+        "warning: config.toml: digest.x.blocks: has no effect yet in this version",
     ]
     assert result.err.startswith("syndicate: config.toml: 2 errors, 1 warning")
 
@@ -40,12 +40,12 @@ def test_every_problem_is_named_and_errors_end_with_2(syndicate: Call, config: P
     assert as_json.document["ok"] is False
     assert [problem["key"] for problem in as_json.document["errors"]] == ["feed.x.max_items", "digest.x.send_at"]
     assert as_json.document["warnings"] == [
-        {"where": "config.toml", "key": "bounce.sending_ips", "message": "has no effect yet in this version"}
+        {"where": "config.toml", "key": "digest.x.blocks", "message": "has no effect yet in this version"}
     ]
 
 
 def test_warnings_alone_end_with_0(syndicate: Call, config: Path) -> None:
-    config.write_text(GOOD + LATER)
+    config.write_text(GOOD + "[digest.x]\n" + LATER)
     result = syndicate("check")
     assert result.status == 0
     assert result.out.splitlines()[-1] == "config.toml: no errors, 1 warning"

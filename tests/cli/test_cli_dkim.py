@@ -71,6 +71,13 @@ def test_nothing_is_replaced_and_wrong_names_are_refused(tmp_path: Path, syndica
     assert (unknown.status, "there is no key 's3' in dkim.keys; there is: s1, e1" in unknown.err) == (2, True)
 
 
+def test_without_a_domain_no_key_is_made(tmp_path: Path, syndicate: Call) -> None:
+    (tmp_path / "config.toml").write_text("")
+    result = syndicate("dkim", "new")
+    assert (result.status, "no domain to sign for" in result.err) == (2, True)
+    assert not (tmp_path / "keys").exists()
+
+
 def test_show_without_keys_says_that_nothing_is_signed(tmp_path: Path, syndicate: Call) -> None:
     publisher(tmp_path, syndicate, more="")
     result = syndicate("dkim", "show")
@@ -105,6 +112,14 @@ def test_without_its_keys_nothing_is_composed_or_sent(tmp_path: Path, syndicate:
     assert result.status == 1
     assert "the key of dkim.keys.s1" in result.err
     assert syndicate("issues", "list", "--json").document["issues"] == []
+
+
+@pytest.mark.parametrize("command", ["run", "deliver"])
+def test_what_sends_does_not_start_without_its_keys(tmp_path: Path, syndicate: Call, command: str) -> None:
+    publisher(tmp_path, syndicate)
+    result = syndicate(command)
+    assert (result.status, result.err.count("\n")) == (1, 1)
+    assert "`syndicate dkim new s1` makes it" in result.err
 
 
 def test_issue_test_mail_and_preview_are_signed_and_shown_again(tmp_path: Path, syndicate: Call) -> None:
@@ -144,11 +159,13 @@ def test_what_was_signed_with_other_keys_is_shown_without_signatures(tmp_path: P
 
 
 def test_confirmation_mails_are_signed(tmp_path: Path, syndicate: Call) -> None:
-    _, records = with_keys(tmp_path, syndicate)
+    _, records = with_keys(tmp_path, syndicate, delivery='confirm_from = "Desk <hello@courier.example>"')
     assert syndicate("subscribers", "add", "ann@reader.example", "--digest", "morning").status == 0
     assert syndicate("run", "--once").status == 0
     (mail,) = outbox(tmp_path)
     assert b"Message-ID: <confirm." in mail
+    assert b"From: Desk <hello@courier.example>\r\n" in mail
+    assert b"\r\nList-" not in mail
     assert verdicts(mail, records) == [True, True]
     assert abs(int(tags(mail)["t"]) - datetime.now(UTC).timestamp()) < timedelta(minutes=10).total_seconds()
 

@@ -69,6 +69,17 @@ def test_a_broken_file_is_told_and_stops_nothing_else(publisher: Publisher, synd
     assert syndicate("poll", "--json").document["sources"][0]["seen"] == 4
 
 
+def test_feeds_without_a_poll_are_told_of(tmp_path: Path, syndicate: Call) -> None:
+    Publisher(tmp_path).write().article("a", title="The ferry sails again")
+    early = syndicate("feeds", "build")
+    assert early.status == 0
+    assert early.err == (
+        "source stories was never polled, so the feeds hold no article of it: run `syndicate poll` first\n"
+    )
+    assert syndicate("poll").status == 0
+    assert syndicate("feeds", "build").err == ""
+
+
 def test_feeds_build_and_list(publisher: Publisher, syndicate: Call) -> None:
     feed, issues = syndicate("feeds", "build", "--json").document["feeds"]
     assert (issues["feed"], issues["documents"], issues["entries"]) == ("issues-morning", 3, 0)

@@ -8,11 +8,10 @@ from configurations import Inspect
 from syndicate.config.load import inspect_settings
 
 RELAY = '[[smtp]]\nhost = "relay.example"\n'
-SMTP = ("[delivery]", '[delivery]\ntransport = "smtp"')
+SMTP = ("[delivery]", '[delivery]\ntransport = "smtp"\nconfirm_from = "News <hello@courier.example>"')
 CASES = [
     ("[digest.x]\nblocks = []", "", ["digest.x.blocks: has no effect yet in this version"]),
     ("[digest.x]\nmerge = 'subscriber'", "", ["digest.x.merge: has no effect: no other digest has it"]),
-    ("[bounce]\nsending_ips = ['192.0.2.10']", "", ["bounce.sending_ips: has no effect yet in this version"]),
     ("[digest.x]\nschedule = '0 7 * * *'\nsend_at = '08:00'", "", ["digest.x.send_at: has no effect beside schedule"]),
     ("[digest.x]\nweekly_on = 'friday'", "", ["digest.x.weekly_on: has no effect: no frequency of this digest needs it"]),
     ("[source.x]\ntype = 'folder'\npath = 'nowhere'", "", ["source.x.path: there is no folder {folder}/nowhere"]),
@@ -59,6 +58,35 @@ def test_sending_for_real_wants_a_public_address_and_bounces(inspect: Inspect, g
         "service.public_url": "one-click unsubscribing (RFC 8058) works with https only"
     }
     assert warned(inspect, text + better.replace("http:", "https:")) == {}
+
+
+@pytest.mark.parametrize("confirm_from", ["", 'confirm_from = "Desk <NEWS@courier.example>"'])
+def test_confirmations_want_a_sender_of_their_own(inspect: Inspect, good: str, confirm_from: str) -> None:
+    text = good.replace("[delivery]", f'[delivery]\ntransport = "smtp"\n{confirm_from}') + RELAY
+    assert "have the sender of a digest" in warned(inspect, text)["delivery.confirm_from"]
+    single = text.replace("[digest.morning]", '[digest.morning]\noptin = "single"')
+    assert "delivery.confirm_from" not in warned(inspect, single)
+
+
+@pytest.mark.parametrize(
+    ("sender", "added", "says"),
+    [
+        ("news@gmail.com", "", "mail in the name of gmail.com is refused when it does not come from there (DMARC)"),
+        ("news@yahoo.co.uk", "", "mail in the name of yahoo.co.uk is refused when it does not come from there (DMARC)"),
+        ("no-reply@courier.example", "", "nobody reads the answers; set reply_to to a mailbox that is read"),
+        ("DoNotReply@courier.example", "", "nobody reads the answers; set reply_to to a mailbox that is read"),
+        ("noreply@courier.example", 'reply_to = "desk@courier.example"', None),
+        ("me@courier.example", "", None),
+        ("news@gmail.com.courier.example", "", None),
+    ],
+)
+def test_senders_that_cannot_be_believed_or_answered(
+    inspect: Inspect, good: str, sender: str, added: str, says: str | None
+) -> None:
+    text = good.replace('news@courier.example>"', f'{sender}>"\n{added}')
+    assert warned(inspect, text) == ({"delivery.from": says} if says else {})
+    own = good.replace("[digest.morning]", f'[digest.morning]\nfrom = "{sender}"\n{added}')
+    assert warned(inspect, own) == ({"digest.morning.from": says} if says else {})
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,16 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from mail_samples import message, rendered
+from mail_samples import VALUES, headers, message, rendered
 from signatures import DOMAIN, ed25519_key, rsa_key, signer, tags, verdicts, zone
 
+from syndicate.config.sections import Digest
 from syndicate.config.values import selector
 from syndicate.core.dkim.canonical import relaxed_body, relaxed_fields
 from syndicate.core.dkim.keys import read_key, record_name, signing_keys, txt_strings, zone_line
 from syndicate.core.dkim.signing import OVERSIGNED, SIGNED, Signer
+from syndicate.core.message.digest_message import build_message
+from syndicate.core.message.template import MessageTemplate
 from syndicate.errors import KeyFileError
 
 AT = datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
@@ -186,6 +189,14 @@ def test_while_keys_change_old_and_new_signatures_hold_side_by_side() -> None:
     published = zone([rsa_key("s2025"), rsa_key(), ed25519_key()])
     assert (tags(old)["s"], tags(new)["s"]) == ("s2025", "s2026")
     assert verdicts(old, published) == verdicts(new, published) == [True, True]
+
+
+@pytest.mark.parametrize("look", ["magazine", "brief", "plain-letter"])
+def test_the_body_of_a_digest_is_relaxed_as_it_is_so_that_nothing_is_done_per_reader(look: str) -> None:
+    template = MessageTemplate(build_message(rendered(digest=Digest(template=look)), headers()))
+    assert template.relaxed
+    data = template.fill(VALUES | {"recipient.name": "Ann  B"})
+    assert signer()(data, AT, relaxed=True) == signer()(data, AT)
 
 
 def test_a_key_shows_nothing_of_itself() -> None:

@@ -147,6 +147,13 @@ def test_sections_stand_in_order_and_only_when_there_are_several() -> None:
     assert page.find_class("kicker")[0].text_content() == "News"
 
 
+@pytest.mark.parametrize("look", ["brief", "magazine", "plain-letter"])
+def test_pinned_articles_without_a_section_leave_no_gap_between_headings(look: str) -> None:
+    led = (article(1, pinned=True), article(2, pinned=True), article(3, category="news"), article(4, category="port"))
+    made = rendered(articles=led, headlines=(), digest=Digest(template=look))
+    assert outline(page_of(made.html)) == [1, 2, 2, 2, 3, 2, 3]
+
+
 def test_both_parts_say_the_same() -> None:
     made = rendered()
     page = page_of(made.html)

@@ -144,6 +144,9 @@ def test_what_the_parts_must_say() -> None:
     assert codes(flown(text=f"Hello {{{{ name }}}}\n{TEXT}")) == [("placeholder", "warning")]
     assert codes(flown(subject="Courier", subject_missing=True)) == [("subject-empty", "repaired")]
     assert codes(flown(subject="[TODO] subject")) == [("placeholder", "error")]
+    for pretended in ("Re: your boat", "FWD: News", "Aw : Hafen"):
+        assert codes(flown(subject=pretended)) == [("subject-reply", "warning")]
+    assert codes(flown(subject="Regatta: the results")) == []
     homeless = edition(site=SITE.model_copy(update={"postal_address": ""}))
     assert codes(fly(homeless)) == [("postal-address", "warning")]
 
@@ -189,7 +192,7 @@ def test_errors_are_raised_with_what_to_do() -> None:
 def test_every_code_is_met_in_these_tests() -> None:
     met = {code for _, found, _ in PAGES for code, _ in found}
     met |= {"language", "postal-address", "text-empty", "text-markup", "placeholder", "subject-empty"}
-    met |= {"subject-repeated", "unsubscribe-missing", "shortened", "size"}
+    met |= {"subject-repeated", "subject-reply", "unsubscribe-missing", "shortened", "size"}
     assert met | {"link-dead"} == set(CODES)  # tests/io/test_io_link_check.py
 
 

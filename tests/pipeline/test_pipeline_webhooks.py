@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -60,7 +61,7 @@ def sqlite_site(
 
 
 def call(site: ApiSite) -> webhooks.Called:
-    return webhooks.call(site.database, site.settings, clock=lambda: site.now, stop=threading.Event())
+    return webhooks.call(site.database, site.settings, "crm", clock=lambda: site.now, stop=threading.Event())
 
 
 def told(receiver: WebServer) -> list[dict[str, Any]]:
@@ -212,6 +213,44 @@ def test_gone_is_given_up_at_once_and_retry_after_is_heeded(sqlite_site: ApiSite
     assert str(due).startswith("2026-11-22 09:00:00")
 
 
+def test_one_that_is_down_is_not_asked_for_everything(sqlite_site: ApiSite, receiver: WebServer) -> None:
+    for number in range(10):
+        sqlite_site.subscriber(f"r{number}@example.org")
+    receiver.answer = lambda _request: Answer(status=502)
+    called = call(sqlite_site)
+    assert (called.delivered, called.failed, called.error) == (0, 4, "it answered 502")
+    assert len(receiver.posts()) == 4
+    receiver.answer = taken
+    assert call(sqlite_site).delivered == 16
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken_anyway"),
+    [
+        (Answer(status=200, body=b"x" * 100, drip=0.2), False),
+        (Answer(status=200, wait=30), False),
+        (Answer(status=200, body=b"x" * 50_000_000), True),
+        (Answer(status=200, headers={"x-long": "x" * 200_000}), False),
+        (Answer(status=200, body=gzip.compress(b"x" * 50_000_000), headers={"content-encoding": "gzip"}), True),
+    ],
+    ids=["byte by byte", "hangs", "endless", "head too long", "bomb"],
+)
+def test_whatever_it_answers_costs_little(
+    sqlite_site: ApiSite,
+    receiver: WebServer,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+    taken_anyway: bool,
+) -> None:
+    monkeypatch.setattr(webhooks, "_SECONDS", 1.0)
+    sqlite_site.subscriber()
+    receiver.answer = lambda _request: answer
+    called = call(sqlite_site)
+    assert (called.delivered, called.failed) == ((2, 0) if taken_anyway else (0, 2))
+    spent = rows(sqlite_site.database, "SELECT max(milliseconds) FROM webhook_attempts")[0][0]
+    assert spent < 10_000
+
+
 def test_no_private_address_is_called_unless_that_is_allowed(
     sqlite_database: Database, keyring: Keyring, now: datetime, tmp_path: Path, receiver: WebServer
 ) -> None:
@@ -224,7 +263,7 @@ def test_no_private_address_is_called_unless_that_is_allowed(
 def test_a_message_of_a_process_that_died_is_sent_by_another(site: ApiSite, receiver: WebServer) -> None:
     site.subscriber()
     with site.database.write() as session:
-        taken_up = outbox.take_messages(session, "dead", site.now, 10, ["crm"])
+        taken_up = outbox.take_messages(session, "dead", site.now, 10, "crm")
     assert len(taken_up) == 2
     assert call(site).delivered == 0
     site.now += timedelta(minutes=3)

@@ -95,6 +95,10 @@ CALLS: list[tuple[str, str, str, Any]] = [
     ("issues:read", "GET", "/api/v1/issues", None),
     ("issues:read", "GET", "/api/v1/issues/1", None),
     ("issues:read", "GET", "/api/v1/digests/morning/preview", None),
+    ("issues:read", "GET", "/api/v1/issues/1/contents", None),
+    ("issues:write", "PATCH", "/api/v1/issues/2", {"subject": "Storm edition"}),
+    ("issues:write", "POST", "/api/v1/issues/2/undo", None),
+    ("issues:send", "POST", "/api/v1/issues/2/test", {"email": "editor@courier.example"}),
     ("issues:write", "POST", "/api/v1/issues/1/pause", None),
     ("issues:write", "POST", "/api/v1/issues/1/retry", {}),
     ("issues:write", "POST", "/api/v1/issues/1/resolve", {"as": "skip"}),
@@ -110,6 +114,8 @@ def test_each_operation_needs_its_scope_and_no_other(sqlite_site: ApiSite) -> No
     site.article()
     site.subscriber()
     site.send()
+    site.subscriber("ben@example.org", digest="weekend")
+    assert site.send("weekend").json()["id"] == 2
     site.client.post("/api/v1/suppressions", json={"entry": "spam.example"})
     clients = {scope: site.client_with(site.make_token(scope.replace(":", "."), scope)) for scope in SCOPES}
     before = rows(site.database, "SELECT count(*) FROM articles")
@@ -409,6 +415,61 @@ def test_a_draft_is_previewed_and_approved_by_name(site: ApiSite) -> None:
     assert site.client.post(f"/api/v1/issues/{draft['id']}/approve").json()["state"] == "running"
     assert rows(site.database, "SELECT \"by\" FROM issue_events WHERE event = 'approved'") == [("token everything",)]
     problem(site.client.post(f"/api/v1/issues/{draft['id']}/approve"), 409, "conflict")
+
+
+def test_a_draft_is_edited_and_every_change_taken_back(site: ApiSite) -> None:
+    site.article(
+        url="https://courier.example/ferry", image="https://courier.example/ferry.jpg", publisher="Harbour Media"
+    )
+    fog = site.article("fog", title="Fog").json()["uid"]  # handed in without an address
+    site.subscriber(digest="weekend")
+    path = f"/api/v1/issues/{site.send('weekend').json()['id']}"
+    wish = {
+        "subject": "Storm edition",
+        "intro": "*Good* morning.",
+        "pin": [fog],
+        "drop": ["https://courier.example/ferry"],
+    }
+    edited = site.client.patch(path, json=wish)
+    assert edited.status_code == 200, edited.text
+    assert (edited.json()["subject"], edited.json()["edited_subject"]) == ("Storm edition", "Storm edition")
+    assert {each["title"]: (each["pinned"], each["dropped"]) for each in edited.json()["articles"]} == {
+        "Fog": (True, False),
+        "The night ferry returns": (False, True),
+    }
+    html = site.client.get(f"{path}/preview").json()["html"]
+    assert "<em>Good</em> morning." in html
+    assert "night ferry" not in html
+    assert site.client.get(f"{path}/contents").json()["events"][-1]["by"] == "token everything"
+    tested = site.client.post(f"{path}/test", json={"email": "editor@courier.example"}).json()
+    assert (tested["subject"], tested["outcome"]) == ("[test] Storm edition", "accepted")
+    assert site.client.post(f"{path}/undo").json()["edited_subject"] is None
+    problem(site.client.post(f"{path}/undo"), 422, "invalid")
+    assert site.client.patch(path, json={}).status_code == 200
+    problem(site.client.patch(path, json={"pin": [fog], "drop": [fog]}), 422, "invalid")
+    problem(site.client.patch(path, json={"pin": ["https://courier.example/other"]}), 404, "not-found")
+    site.client.patch(path, json={"drop": [fog, "https://courier.example/ferry"]})
+    problem(site.client.get(f"{path}/preview"), 409, "conflict")
+    assert site.client.patch(path, json={"reset": True}).json()["edited_subject"] is None
+    site.client.post(f"{path}/approve")
+    problem(site.client.patch(path, json=wish), 409, "conflict")
+    problem(site.client.post(f"{path}/undo"), 409, "conflict")
+    problem(site.client.post(f"{path}/test", json={"email": "editor@courier.example"}), 409, "conflict")
+
+
+def test_what_was_handed_in_is_shown(sqlite_site: ApiSite) -> None:
+    given: dict[str, Any] = {
+        "publisher": "Harbour Media",
+        "image": "https://courier.example/ferry.jpg",
+        "image_alt": "A ferry",
+        "comments": 3,
+        "comments_url": "https://courier.example/ferry#comments",
+        "popularity": 1.5,
+        "category": "Port",
+        "pinned": True,
+    }
+    made = sqlite_site.article(**given).json()
+    assert {name: made[name] for name in given} == given
 
 
 def test_how_things_stand(site: ApiSite) -> None:

@@ -94,9 +94,9 @@ def test_a_few_requests_of_each_operation(site: ApiSite) -> None:
 
 @pytest.mark.slow
 def test_many_requests_of_each_operation(site: ApiSite) -> None:
-    tried = fuzz(site, 150)
-    assert sum(tried.values()) > 1500, tried
-    assert tried[200] > 300, tried
+    tried = fuzz(site, 60)
+    assert sum(tried.values()) > 1200, tried
+    assert tried[200] > 200, tried
     assert tried[201] > 10, tried
     assert tried[409] > 0, tried
-    assert tried[422] > 300, tried
+    assert tried[422] > 200, tried

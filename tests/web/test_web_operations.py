@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import subprocess
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,19 @@ def test_the_page_of_the_api_needs_nothing_of_others(site: ApiSite) -> None:
         assert f'id="{kind.code}"' in html
 
 
+def test_a_process_is_ready_with_its_own_schema_and_a_clock_that_ticks(site: ApiSite) -> None:
+    client = site.client_with(None)
+    assert client.get("/readyz").json() == {"status": "ok"}
+    site.services.ticked_at = time.monotonic() - 3600
+    assert (client.get("/readyz").status_code, client.get("/healthz").status_code) == (503, 200)
+    site.services.ticked_at = time.monotonic()
+    for revision in ("0001", "9999"):  # an upgrade that is missing, a newer program beside us
+        with site.database.write() as session:
+            session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = ?", (revision,))
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"status": "schema of another version"})
+
+
 # -- Metrics ------------------------------------------------------------------------------------------------------
 
 
@@ -210,11 +224,14 @@ def test_every_problem_and_scope_is_documented() -> None:
         assert f"| {scope} | {meaning} |" in text.replace("`", ""), scope
 
 
-def test_the_examples_of_the_api_work(site: ApiSite) -> None:
+def test_the_examples_of_the_api_work(
+    sqlite_database: Database, keyring: Keyring, now: datetime, tmp_path: Path
+) -> None:
     """Each curl command of docs/api.md, as it stands there."""
+    site = ApiSite(sqlite_database, keyring, now, tmp_path, digest={"morning": {"approval": "hold"}})
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     commands = [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "curl" in block]
-    assert len(commands) == 7
+    assert len(commands) == 8
     statuses = []
     for block in commands:
         body = re.search(r"-d '(.*?)'", block, re.DOTALL)
@@ -227,7 +244,7 @@ def test_the_examples_of_the_api_work(site: ApiSite) -> None:
         document = json.loads(body[1]) if body else None
         answer = site.client.request(method[1] if method else "GET", path[1], json=document, headers=headers)
         statuses.append(answer.status_code)
-    assert statuses == [201, 201, 200, 201, 201, 201, 200]
+    assert statuses == [201, 201, 200, 201, 201, 201, 200, 200]
 
 
 def test_the_verification_of_the_webhooks_page_works() -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import gzip
 import http.client
 import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import brotli
 import pytest
 from feed_site import FeedSite
+from front_servers import program, started
+from running import free_port
 
 from syndicate.shipped import shipped
 
@@ -49,15 +46,6 @@ class Server(NamedTuple):
             connection.close()
 
 
-def program(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is missing; on Debian and Ubuntu: apt install {name}")
-        pytest.skip(f"{name} is not installed; on Debian and Ubuntu: apt install {name}")
-    return found
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     site = FeedSite(tmp_path)
@@ -69,33 +57,6 @@ def folder(tmp_path: Path) -> Path:
         if place.stat().st_uid == os.getuid() and place != Path("/"):
             place.chmod(place.stat().st_mode | 0o055)
     return tmp_path
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        number: int = found.getsockname()[1]
-        return number
-
-
-@contextmanager
-def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, process.communicate()[1]
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
 
 
 @pytest.fixture
@@ -120,7 +81,7 @@ def nginx(folder: Path) -> Iterator[Server]:
         else text.replace("events {", f"daemon off;\npid {folder}/nginx.pid;\n{user}events {{", 1)
     )
     arguments = ["-p", str(folder), "-e", str(folder / "error.log"), "-c", str(configuration)]
-    with running([command, *arguments], port, folder):
+    with started([command, *arguments], port, folder):
         yield Server(port, folder, ("gzip", "br") if with_brotli else ("gzip",))
 
 
@@ -131,7 +92,7 @@ def caddy(folder: Path) -> Iterator[Server]:
     text = text.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("/srv/syndicate", str(folder))
     (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https off\n}\n" + text)
     arguments = ["run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
-    with running([command, *arguments], port, folder):
+    with started([command, *arguments], port, folder):
         yield Server(port, folder, ("gzip", "br"))
 
 

@@ -8,6 +8,7 @@ import typer
 
 from syndicate.cli.context import JsonOption, example, invocation
 from syndicate.cli.feed_checks import EPILOG, check_feeds
+from syndicate.cli.program import program
 
 SourceNames = Annotated[
     list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Only these sources; default: all.")
@@ -86,6 +87,7 @@ def build(ctx: typer.Context, feeds: FeedNames = None, as_json: JsonOption = Fal
             call.settings.named_feed(name)  # says which there are
     with call.services() as services:
         results = passes.build_feeds(services, names)
+        unread = passes.never_polled(services)
     call.output.document(
         {
             "feeds": [
@@ -105,6 +107,12 @@ def build(ctx: typer.Context, feeds: FeedNames = None, as_json: JsonOption = Fal
         [(r.feed, r.documents, r.changed, r.entries, r.error) for r in results],
         empty="no feeds are configured",
     )
+    if unread and results:
+        many = len(unread) > 1
+        call.output.note(
+            f"source{'s' * many} {', '.join(unread)} {'were' if many else 'was'} never polled, so the feeds hold no "
+            f"article of {'theirs' if many else 'it'}: run `{program()} poll` first"
+        )
     if any(result.error for result in results):
         raise typer.Exit(1)
 

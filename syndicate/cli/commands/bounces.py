@@ -48,20 +48,31 @@ def apply(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read what came back and apply it: bounces, complaints, automatic answers, mails that ask to leave."""
+    """Read what came back and apply it: bounces, complaints, automatic answers, mails that ask to leave.
+
+    Without an option: from every [mailbox.NAME] and bounce.maildir, as `syndicate run` does by itself.
+    """
     if ctx.invoked_subcommand is not None:
         return
     from syndicate.errors import UsageError
     from syndicate.io.inbound import read_message_stream
+    from syndicate.service.inboxes import look_into_all
     from syndicate.service.returns import ReturnsResult, take_maildir, take_message
+    from syndicate.service.stopping import stop_on_signal
 
     call = invocation(ctx, as_json)
-    if stdin == (maildir is not None):
-        raise UsageError("say where they are: --maildir DIR or --stdin")
+    if stdin and maildir is not None:
+        raise UsageError("say where they are: --maildir DIR or --stdin, not both")
+    configured = call.settings.mailbox or call.settings.bounce.maildir is not None
+    if not stdin and maildir is None and not configured:
+        raise UsageError("say where they are: --maildir DIR or --stdin; or set bounce.maildir or [mailbox.NAME]")
     result = ReturnsResult()
     with call.services() as services, call.output.progress("messages") as advance:
         if maildir is not None:
             take_maildir(services, maildir, result, progress=advance)
+        elif not stdin:
+            with stop_on_signal() as stop:
+                result = look_into_all(services, stop=stop, insist=True)
         else:
             take_message(services, read_message_stream(sys.stdin.buffer), result)
     _tell(call, result)

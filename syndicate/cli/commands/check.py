@@ -36,7 +36,7 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     settings, problems = examine(call.config, os.environ)
     if settings is not None:
         readers = [] if _errors(problems) else _reader_problems(settings, file)
-        problems = [*problems, *_key_problems(settings, file), *_template_problems(settings, file), *readers]
+        problems = [*problems, *_key_problems(settings, file), *template_problems(settings, file), *readers]
     errors = _errors(problems)
     warnings = [problem for problem in problems if problem.severity != "error"]
     call.output.document(
@@ -65,7 +65,8 @@ def _key_problems(settings: Settings, file: str) -> list[Problem]:
     return key_problems(settings.dkim.keys, settings.base, file)
 
 
-def _template_problems(settings: Settings, file: str) -> list[Problem]:
+def template_problems(settings: Settings, file: str) -> list[Problem]:
+    """What is wrong with the templates and the subjects; ``file`` is the configuration's name."""
     from syndicate.core.message.trial import Findings
     from syndicate.io.template_trial import try_templates
     from syndicate.io.templates import find_templates

@@ -54,15 +54,18 @@ def new(
     from syndicate.io.dkim_keys import make_key
 
     call = invocation(ctx, as_json)
-    files = call.settings.dkim.keys
+    settings = call.settings
+    if not (settings.dkim.domain or settings.delivery.from_ or settings.site.url):
+        raise UsageError("no domain to sign for: set delivery.from, or dkim.domain")
+    files = settings.dkim.keys
     wanted = {_checked(selector): kind} if selector is not None else _pair(call)
     places = {name: files.get(name, FOLDER / f"{name}.pem") for name in wanted}
-    made = [make_key(name, call.settings.path(places[name]), wanted[name].value) for name in wanted]
+    made = [make_key(name, settings.path(places[name]), wanted[name].value) for name in wanted]
     after = {name: path for name, path in places.items() if name not in files}
     line = _config_line({**files, **after}) if after else None
     _print(call, made, places, signing=frozenset(), config=line)
     for key in made:
-        call.output.note(f"{call.settings.path(places[key.selector])}: a new {_called(key)}")
+        call.output.note(f"{settings.path(places[key.selector])}: a new {_called(key)}")
     if line:
         call.output.note("publish the records first; then `syndicate doctor` sees them, and under [dkim] this signs:")
         call.output.note(f"  {line}")

@@ -166,6 +166,10 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         [(f.day, f.feed, f.readers, f.announced) for f in found.feed_readers],
     )
     _tell_hubs(call, found)
+    if found.inboxes:
+        say.table(
+            ("bounces by", "read", "ours", "error"), [(i.name, i.read_at, i.applied, i.error) for i in found.inboxes]
+        )
     for issue in (*found.running, *found.last_skipped):
         say.text(draft_line(issue) if issue.state.value == "draft" else issue_line(issue))
     _tell_senders(call, found)

@@ -1,7 +1,8 @@
-"""``webhooks``: what they are owed, a test, and another try."""
+"""``webhooks``: what they are owed, the log of what was sent, a test, and another try."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,7 +10,15 @@ import typer
 from syndicate.cli.context import JsonOption, example, invocation
 from syndicate.cli.errors import FAILED
 from syndicate.cli.output import counted
-from syndicate.errors import UsageError
+
+
+class State(StrEnum):
+    """What became of a message."""
+
+    OWED = "owed"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The NAME of [webhook.NAME].")]
 
@@ -17,7 +26,8 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The NAME of [webhook.
 def register(app: typer.Typer) -> None:
     """Add the group ``webhooks``."""
     group = typer.Typer(no_args_is_help=True, help="Addresses that are told what happens.", rich_markup_mode=None)
-    group.command("list", epilog=example("syndicate webhooks list", "syndicate webhooks list crm --given-up"))(list_)
+    group.command("list", epilog=example("syndicate webhooks list", "syndicate webhooks list --json"))(list_)
+    group.command("log", epilog=example("syndicate webhooks log", "syndicate webhooks log crm --state given_up"))(show)
     group.command("test", epilog=example("syndicate webhooks test crm"))(try_out)
     group.command("retry", epilog=example("syndicate webhooks retry crm", "syndicate webhooks retry crm --id 12"))(
         retry
@@ -25,50 +35,56 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="webhooks")
 
 
-def list_(
+def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List webhooks and how many messages they are owed."""
+    from syndicate.store import outbox
+
+    call = invocation(ctx, as_json)
+    with call.services() as services, services.database.read() as session:
+        backlogs = {each.webhook: each for each in outbox.backlogs(session)}
+    rows = [
+        {
+            "webhook": hook,
+            "events": [event.value for event in config.events],
+            "owed": backlogs[hook].owed if hook in backlogs else 0,
+            "given_up": backlogs[hook].given_up if hook in backlogs else 0,
+            "oldest_at": backlogs[hook].oldest_at if hook in backlogs else None,
+        }
+        for hook, config in services.settings.webhook.items()
+    ]
+    call.output.document({"webhooks": rows})
+    call.output.table(
+        ("webhook", "events", "owed", "given up", "oldest"),
+        [tuple(row.values()) for row in rows],
+        empty="there is no [webhook.NAME] in the configuration",
+    )
+
+
+def show(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show the messages of this one.")] = None,
-    given_up: Annotated[bool, typer.Option("--given-up", help="Only messages that were given up.")] = False,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only messages to this one.")] = None,
+    state: Annotated[
+        State | None, typer.Option("--state", help="Only messages that are owed, delivered or given_up.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many messages.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List webhooks and what they are owed; with NAME its messages, newest first, with every attempt."""
+    """Show what was sent to webhooks, newest first; in JSON with every attempt."""
     from dataclasses import asdict
 
     from syndicate.pipeline.webhooks import named_webhook
     from syndicate.store import outbox
 
     call = invocation(ctx, as_json)
-    if given_up and name is None:
-        raise UsageError("--given-up goes with the NAME of a webhook")
+    if name is not None:
+        named_webhook(call.settings, name)
     with call.services() as services, services.database.read() as session:
-        if name is None:
-            backlogs = {each.webhook: each for each in outbox.backlogs(session)}
-            rows = [
-                {
-                    "webhook": hook,
-                    "events": [event.value for event in config.events],
-                    "owed": backlogs[hook].owed if hook in backlogs else 0,
-                    "given_up": backlogs[hook].given_up if hook in backlogs else 0,
-                    "oldest_at": backlogs[hook].oldest_at if hook in backlogs else None,
-                }
-                for hook, config in services.settings.webhook.items()
-            ]
-            call.output.document({"webhooks": rows})
-            call.output.table(
-                ("webhook", "events", "owed", "given up", "oldest"),
-                [tuple(row.values()) for row in rows],
-                empty="there is no [webhook.NAME] in the configuration",
-            )
-            return
-        named_webhook(services.settings, name)
-        state = "given_up" if given_up else None
-        found = outbox.list_messages(session, webhook=name, state=state, limit=limit)
-        documents = [asdict(message) | {"tries": outbox.attempts_at(session, message.id)} for message in found]
-    call.output.document({"messages": documents})
+        found = outbox.list_messages(session, webhook=name, state=state.value if state else None, limit=limit)
+        tries = outbox.attempts_of(session, [message.id for message in found])
+    call.output.document({"messages": [asdict(each) | {"tries": tries[each.id]} for each in found]})
     call.output.table(
-        ("id", "event", "made", "state", "attempts", "next try", "status", "error"),
-        [(m.id, m.event, m.created_at, m.state, m.attempts, m.due_at, m.status, m.error) for m in found],
+        ("id", "webhook", "event", "made", "state", "attempts", "next try", "status", "error"),
+        [(m.id, m.webhook, m.event, m.created_at, m.state, m.attempts, m.due_at, m.status, m.error) for m in found],
         empty="no messages are kept",
     )
 

@@ -12,6 +12,7 @@ from syndicate.core.bounces.complaints import read_complaint
 from syndicate.core.bounces.delivery_status import TYPES, read_status
 from syndicate.core.bounces.letters import from_machine, read_letter, returned_header, sole_recipient, subject_of
 from syndicate.core.bounces.mime import Headers, Message, normalised, take_apart, without_tags
+from syndicate.core.bounces.notifications import read_notification
 from syndicate.core.bounces.report import Action, Returned
 from syndicate.core.bounces.tokens import Mentions, mentions
 
@@ -65,6 +66,9 @@ def _results(message: Message, returned: Headers) -> list[Returned]:
     # Exim and others send failures as "auto-replied" too; readers' machines do not write as a mail server.
     if is_autoreply(message) and not ("x-failed-recipients" in message.headers or from_machine(message.headers)):
         return read_autoreply(message)
+    notified = read_notification(letter)
+    if notified:
+        return notified
     results = _named(read_letter(message, letter, returned), returned)
     return results or (read_autoreply(message) if is_autoreply(message) else [])
 

@@ -7,6 +7,7 @@ sent to her is for the ledger to say.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -59,6 +60,12 @@ def mentions(headers: Headers, returned: Headers, text: str) -> Mentions:
         message=_first([*_MESSAGE.findall(came_back), *_MESSAGE.findall(replied), *_MESSAGE.findall(text)]),
         unsubscribe=_first([*tagged, *asked]),
     )
+
+
+def mentioned_in(names: Iterable[str]) -> Mentions:
+    """What looks like a token in a Message-ID or envelope sender that a provider names."""
+    text = "\n".join(names)
+    return Mentions(bounce=_first(_BOUNCE.findall(text)), message=_first(_MESSAGE.findall(text)))
 
 
 def delivery_of(found: Mentions, keyring: Keyring, now: datetime) -> tuple[int, int] | None:

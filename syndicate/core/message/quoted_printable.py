@@ -1,6 +1,7 @@
 """Content transfer encodings of RFC 2045: quoted-printable (6.7), base64 (6.8), and the choice between them.
 
-Lines have at most 76 characters; none begins with a dot or ``From ``; slots stand on lines of their own.
+Lines have at most 76 characters; none begins with a dot or ``From ``, and no two blanks stand side by side, so that
+nothing is left to do for DKIM's relaxed form (RFC 6376 3.4.4). Slots stand on lines of their own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 SOFT_BREAK = "=\r\n"
 _LIMIT = 75  # and the "=" of a soft break
 _UNSAFE = re.compile(rb"[^ -<>-~]")
-_PLAIN = re.compile(r"(?!\.|From )[ -<>-~]*(?<! )")
+_RUN = re.compile("(?<= ) ")
+_PLAIN = re.compile(r"(?!\.|From |.*  )[ -<>-~]*(?<! )")
 _WORD = re.compile(r"[!-<>-~]+")
 _TABLE = {bytes([byte]): b"=%02X" % byte for byte in range(256)}
 
@@ -68,6 +70,8 @@ def _soft_wrap(text: str, *, ends_line: bool) -> str:
     """Encode what stands on one line of text, cut at blanks where there are any so that people can read the source."""
     raw = text.encode("utf-8", "replace")
     encoded = _UNSAFE.sub(lambda match: _TABLE[match[0]], raw).decode("ascii")
+    if "  " in encoded:
+        encoded = _RUN.sub("=20", encoded)
     if ends_line and encoded.endswith(" "):
         encoded = encoded[:-1] + "=20"
     lines = []

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
+from syndicate.core.dkim.canonical import relaxed_body
 from syndicate.core.message.headers import field, mailbox_tokens, message_id_token, unstructured, uri_token
 from syndicate.core.message.quoted_printable import encode_value
 from syndicate.core.render.slots import check_nonce, fill_markers, marker_pattern, read_marker, slot_value
@@ -55,6 +56,8 @@ class MessageTemplate:
         self.pieces = _joined(pieces)
         #: Whether what ``fill`` makes may go out as it is: see ``Envelope.ready``. What is filled in keeps to it.
         self.ready = _no_line_begins_with_a_dot(blob)
+        #: Whether the body is in DKIM's relaxed form already; what is filled in keeps to it, too.
+        self.relaxed = relaxed_body(body.encode()) == body.encode()
 
     def fill(self, values: Values) -> bytes:
         """The finished message for one reader, CRLF line ends, not dot-stuffed.

@@ -39,6 +39,7 @@ CODES: Mapping[str, str] = {
     "size": "choose a smaller max_items, or make the template lighter",
     "subject-empty": "let the digest's subject give a text for every issue",
     "subject-repeated": "put something of each issue into the subject: {{ top.title }}, {{ issue.date | date }}",
+    "subject-reply": "begin with a word of your own: filters and readers take it for a trick",
     "text-empty": "let the .txt template print the articles: some people read nothing else",
     "text-markup": "print texts into the .txt template, not HTML: {{ article.text }}, {{ intro | text }}",
     "tracking-pixel": "take it out: it is blocked, counts machines, and needs the reader's consent in many countries",

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from syndicate.core.preflight.finding import Finding, repaired, warning
+
+# "Re:" and "Fwd:" as programs of several languages write them.
+_ANSWER = re.compile(r"(?:re|fwd?|aw|wg|sv|vs|antw|tr|rv|enc)\s*:\s", re.IGNORECASE)
 
 
 def check_subject(subject: str, where: str, *, missing: bool) -> Iterator[Finding]:
     """``missing``: the template gave none, and ``subject`` is what stands in for it."""
     if missing:
         yield repaired("subject-empty", f"the subject was empty; it is “{subject}” now", where)
+    found = _ANSWER.match(subject)
+    if found:
+        yield warning("subject-reply", f"the subject begins like an answer: “{found[0].strip()}”", where)
 
 
 def repeated_subject(subject: str, previous: str | None, digest: str) -> list[Finding]:

@@ -119,11 +119,11 @@ def intro_html(markdown: str, site: Site) -> Markup:
     return mail_html(sanitise(render_markdown(markdown), site.url or None), heading_level=1)
 
 
-def sections_of(articles: list[dict[str, Any]], more: str) -> list[dict[str, Any]]:
+def sections_of(articles: list[dict[str, Any]], more: str, *, level: int) -> list[dict[str, Any]]:
     """The articles by category, in the order in which categories first appear.
 
     With one category there is one section without a title; articles without a category come last under ``more``, but
-    pinned ones without it lead, untitled.
+    pinned ones without it lead, untitled, a heading level above the others' ``level``.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     titles: dict[str, str] = {}
@@ -132,12 +132,15 @@ def sections_of(articles: list[dict[str, Any]], more: str) -> list[dict[str, Any
         titles.setdefault(key, article["category"])
         groups.setdefault(key, []).append(article)
     if len(groups) == 1:
-        return [{"title": "", "articles": articles}]
+        return [{"title": "", "articles": articles, "level": level}]
     lead = [article for article in groups.get("", ()) if article["pinned"]]
     rest = [article for article in groups.pop("", []) if not article["pinned"]]
-    sections = [{"title": cut_text(_capital(titles[key]), NAMES), "articles": group} for key, group in groups.items()]
-    first = [{"title": "", "articles": lead}] if lead else []
-    last = [{"title": more, "articles": rest}] if rest else []
+    sections = [
+        {"title": cut_text(_capital(titles[key]), NAMES), "articles": group, "level": level}
+        for key, group in groups.items()
+    ]
+    first = [{"title": "", "articles": lead, "level": level - 1}] if lead else []
+    last = [{"title": more, "articles": rest, "level": level}] if rest else []
     return [*first, *sections, *last]
 
 

@@ -167,6 +167,15 @@ def _level(articles: Sequence[Article]) -> int:
     return 3 if len({(article.content.category or "").casefold() for article in articles}) > 1 else 2
 
 
+def _levels(articles: Sequence[Article], level: int) -> dict[int, int]:
+    """The levels of the headings of a digest's articles, by id: those that lead it without a section stand higher."""
+    apart = _level(articles) > _level(())
+    return {
+        article.id: level - 1 if apart and article.content.pinned and not article.content.category else level
+        for article in articles
+    }
+
+
 def parts_context(
     edition: EditionInput, articles: Sequence[dict[str, Any]], headlines: Sequence[dict[str, Any]], nonce: str
 ) -> list[dict[str, Any]]:
@@ -178,14 +187,15 @@ def parts_context(
     found = []
     for part in edition.parts:
         own = [shown for article, shown in in_full if article.id in part.ids]
+        level = 1 + _level([article for article, _ in in_full if article.id in part.ids])
         found.append(
             {
                 "title": part.title,
                 "description": part.description,
-                "sections": sections_of(own, str(edition.words.get("more", ""))) if own else [],
+                "sections": sections_of(own, str(edition.words.get("more", "")), level=level) if own else [],
                 "headlines": [shown for article, shown in by_title if article.id in part.ids],
                 "more": part.more + (cut if part is edition.parts[-1] else 0),
-                "level": 1 + _level([article for article, _ in in_full if article.id in part.ids]),
+                "level": level,
                 "joint": True,
                 "above": not part.ids,
                 "public": part.public,
@@ -201,11 +211,10 @@ def edition_context(edition: EditionInput, nonce: str) -> dict[str, Any]:
         raise UsageError(f"an edition of {edition.digest_name} needs at least one article")
     # With several categories articles stand below the headings of sections, else directly below the digest's title.
     level = _level(edition.articles)
-    levels = {
-        number: 1 + _level([each for each in edition.articles if each.id in part.ids])
-        for part in edition.parts
-        for number in part.ids
-    }
+    levels = _levels(edition.articles, level)
+    for part in edition.parts:
+        own = [article for article in edition.articles if article.id in part.ids]
+        levels |= _levels(own, 1 + _level(own))
 
     def shown(articles: tuple[Article, ...], first: int) -> list[dict[str, Any]]:
         return [
@@ -222,7 +231,7 @@ def edition_context(edition: EditionInput, nonce: str) -> dict[str, Any]:
 
     articles = shown(edition.articles, 1)
     headlines = shown(edition.headlines, len(articles) + 1)
-    sections = sections_of(articles, str(edition.words.get("more", ""))) if articles else []
+    sections = sections_of(articles, str(edition.words.get("more", "")), level=level) if articles else []
     for number, one in enumerate((one for section in sections for one in section["articles"]), 1):
         one["number"] = number  # in the order in which they are read
     name = Slot("recipient.name", nonce, str(edition.words.get("reader", "")))

@@ -163,7 +163,7 @@ def send_due(
     posting = Posting(
         holder,
         dealer,
-        policy=rules.in_doubt,
+        rules=rules,
         issues=issues,
         span=Span(batch.first_id, batch.last_id, batch.first_id) if batch is not None else None,
         still_ours=ours,

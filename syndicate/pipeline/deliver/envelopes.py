@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from syndicate.core.links import token_maker
 from syndicate.core.message.prepared import PreparedMessage
@@ -15,8 +14,20 @@ from syndicate.store.deliveries import Joint, Task, edition_message
 from syndicate.store.engine import Database
 from syndicate.store.joint_mails import joint_message
 
+if TYPE_CHECKING:
+    # Brings the library that signs, which only who signs pays for.
+    from syndicate.core.dkim.signing import Signer
+
 # Parsed editions kept at hand; an issue in 200 editions sends them mixed.
 _KEPT = 256
+
+
+class _Prepared(NamedTuple):
+    """An edition's message, and what its template knows of every copy."""
+
+    message: PreparedMessage
+    ready: bool
+    relaxed: bool
 
 
 class Envelopes:
@@ -27,16 +38,16 @@ class Envelopes:
         database: Database,
         personal: Personal,
         keyring: Keyring,
-        sign: Callable[[bytes, datetime], bytes] | None = None,
+        sign: Signer | None = None,
     ) -> None:
-        """``sign``: what puts signatures on a finished message; None when the relay does it."""
+        """``sign``: what puts signatures on finished messages; None when the relay does it."""
         self._database = database
         self._personal = personal
         self._keyring = keyring
         self._sign = sign
         self._tokens = token_maker(keyring)
         self._specimen = self._tokens(0, 0, 0)
-        self._editions: dict[int, tuple[PreparedMessage, bool]] = {}
+        self._editions: dict[int, _Prepared] = {}
         self._joints: dict[int, MessageTemplate] = {}
         self._lock = threading.Lock()
 
@@ -45,9 +56,11 @@ class Envelopes:
         if task.joint is not None:
             return self._joint(task, task.joint)
         tokens = self._tokens(task.issue_id, task.subscriber_id, task.subscription_id)
-        message, ready = self._editions.get(task.edition_id) or self._prepare(task)
-        data = message.fill(tokens, task.email, task.name, task.first_marked_at)
-        return Envelope(return_path(self._personal, tokens), task.email, self._signed(data, task), ready)
+        found = self._editions.get(task.edition_id) or self._prepare(task)
+        data = found.message.fill(tokens, task.email, task.name, task.first_marked_at)
+        if self._sign is not None:
+            data = self._signed(data, task, found.relaxed)
+        return Envelope(return_path(self._personal, tokens), task.email, data, found.ready)
 
     def _joint(self, task: Task, joint: Joint) -> Envelope:
         """One mail for several deliveries; its envelope and Message-ID are those of the leading one."""
@@ -77,19 +90,20 @@ class Envelopes:
             sent_at=task.first_marked_at,
         )
         tokens = self._tokens(task.issue_id, task.subscriber_id, task.subscription_id)
-        data = self._signed(found.fill(values), task)
+        data = self._signed(found.fill(values), task, found.relaxed)
         return Envelope(return_path(self._personal, tokens), task.email, data, found.ready)
 
-    def _signed(self, data: bytes, task: Task) -> bytes:
+    def _signed(self, data: bytes, task: Task, relaxed: bool) -> bytes:
         # With the time of the first attempt: a later one has the same bytes, as it has the same Message-ID.
-        return self._sign(data, task.first_marked_at) if self._sign is not None else data
+        return data if self._sign is None else self._sign(data, task.first_marked_at, relaxed=relaxed)
 
-    def _prepare(self, task: Task) -> tuple[PreparedMessage, bool]:
+    def _prepare(self, task: Task) -> _Prepared:
         edition_id = task.edition_id
         with self._database.read() as session:
             template = MessageTemplate(edition_message(session, edition_id))
         web = web_url(self._personal, task.issue_id, edition_id)
-        found = PreparedMessage(template, self._personal, self._specimen, web_url=web), template.ready
+        message = PreparedMessage(template, self._personal, self._specimen, web_url=web)
+        found = _Prepared(message, template.ready, template.relaxed)
         with self._lock:
             self._editions[edition_id] = found
             if len(self._editions) > _KEPT:

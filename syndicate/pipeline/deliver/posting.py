@@ -8,17 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from sqlmodel import Session
 
+from syndicate.model import DeliveryState
 from syndicate.pipeline.deliver.dealing import Dealer
 from syndicate.pipeline.deliver.request import Holder, LostHoldError, Request
+from syndicate.pipeline.deliver.settling import Rules
 from syndicate.store.attempts import note
+from syndicate.store.bounces import add_refusals, judge
 from syndicate.store.deliveries import Result, Task, mark_started, record, release, take
 from syndicate.store.doubts import take_over
 from syndicate.store.due import Span
 from syndicate.store.holders import touch_holder
+from syndicate.store.issue_pauses import pause_if_refused
 from syndicate.store.waiting import next_turn
 
 # A pass that has nothing in hand waits so long for a turn that is near, in seconds, before it is over.
@@ -26,6 +30,8 @@ PATIENCE = 2.0
 _SOONEST, _LATEST = 0.02, 0.5
 # Well below the time after which others take a silent process for dead (``store/holders.DEAD_AFTER``).
 TOUCH_EVERY = 5.0
+# So often it is asked whether an issue is to pause: the sums of a large one take some 50 ms.
+JUDGE_EVERY = 1.0
 
 
 class _Taken(NamedTuple):
@@ -56,7 +62,7 @@ class Posting:
         holder: Holder,
         dealer: Dealer,
         *,
-        policy: Literal["ask", "resend", "skip"],
+        rules: Rules,
         issues: Sequence[int] | None,
         span: Span | None,
         still_ours: Callable[[Session], bool],
@@ -65,7 +71,7 @@ class Posting:
         """``still_ours`` says, first in each transaction, whether nobody took this process's work away."""
         self._holder = holder
         self._dealer = dealer
-        self._policy = policy
+        self._rules = rules
         self._issues = issues
         self._span = span
         self._still_ours = still_ours
@@ -76,6 +82,8 @@ class Posting:
         self._dry = False
         self._dealt_at = time.monotonic()
         self._touched = time.monotonic()
+        self._refusals: set[int] = set()
+        self._judged_at = float("-inf")
 
     def post(self, session: Session, batch: Sequence[Request], asking: Sequence[Request], now: datetime) -> Posted:
         """Write what a batch brings, and take deliveries for those who are asking. To be concluded after the commit."""
@@ -88,6 +96,8 @@ class Posting:
         released = release(session, put_back, holder=self._holder.name) if put_back else 0
         lost = len(results) + len(put_back) - recorded - released
         self._tell_dealer(session, batch, results, now)
+        if any(result.state is DeliveryState.REJECTED for result in results):
+            self._refused(session, results, now)
         if asking and ours and not lost:
             taken = self._take(session, asking, now)
         fresh = {issue_id for task in taken.tasks for issue_id in task.issues} - self._started
@@ -96,6 +106,20 @@ class Posting:
         if time.monotonic() - self._touched > TOUCH_EVERY:
             self.show_life(session, now)
         return Posted(batch, asking, taken, fresh, ours, lost, now)
+
+    def _refused(self, session: Session, results: Sequence[Result], now: datetime) -> None:
+        """What follows from refusals: dead addresses are suppressed, an issue of which too much is refused pauses."""
+        for subscriber_id in add_refusals(session, results, now):
+            judge(session, subscriber_id, self._rules.thresholds, now)
+        self._refusals |= {
+            issue_id for result in results if result.state is DeliveryState.REJECTED for issue_id in result.task.issues
+        }
+        if time.monotonic() - self._judged_at < JUDGE_EVERY:
+            return
+        for issue_id, cause in pause_if_refused(session, self._refusals, self._rules.shares, now).items():
+            self._log(f"issue {issue_id} is paused: {cause}; look at `syndicate issues show {issue_id}`")
+        self._refusals.clear()
+        self._judged_at = time.monotonic()
 
     def conclude(self, posted: Posted) -> None:
         """Hand out what was marked, now that it is durable. Raises LostHoldError."""
@@ -120,7 +144,7 @@ class Posting:
         self._dealer.renew(session, now)
         self._touched = time.monotonic()
         if not self._holder.alone:
-            taken = take_over(session, me=self._holder.name, alone=False, policy=self._policy, now=now)
+            taken = take_over(session, me=self._holder.name, alone=False, policy=self._rules.in_doubt, now=now)
             if taken:
                 self._log(f"{taken} deliveries of a process that died: in doubt, or queued again (delivery.in_doubt)")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from syndicate.core.bounces.pausing import PauseShares
+from syndicate.core.bounces.rules import Thresholds
 from syndicate.core.outcomes import BounceClass, classify_reply
 from syndicate.core.retry import next_attempt
 from syndicate.model import DeliveryState, Outcome, OutcomeKind, RetryPlan
@@ -18,13 +20,15 @@ from syndicate.store.deliveries import Result, Task
 class Rules:
     """What decides about an outcome: retries, and what becomes of a delivery whose answer was lost.
 
-    ``heard`` gets outcomes once they are committed.
+    ``thresholds`` suppress who is refused, ``shares`` pause the issue; ``heard`` gets outcomes once they are committed.
     """
 
     retry: RetryPlan
     in_doubt: Literal["ask", "resend", "skip"]
     clock: Callable[[], datetime]
     heard: Callable[[Sequence[Result]], None] = lambda _results: None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    shares: PauseShares = field(default_factory=PauseShares)
 
 
 def settle(task: Task, outcome: Outcome, rules: Rules) -> Result:

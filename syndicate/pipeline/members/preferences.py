@@ -11,10 +11,10 @@ from sqlmodel import Session
 from syndicate.config import Settings
 from syndicate.core.addresses import clean_name, mask
 from syndicate.core.choices import parse_frequency, parse_language, parse_pause, parse_timezone, parse_topics
-from syndicate.core.links import Purpose, verify, verify_unsubscribe
+from syndicate.core.links import PROBES, Purpose, verify, verify_unsubscribe
 from syndicate.core.topics import changed_topics, chosen_topics
 from syndicate.errors import TransitionError, UnknownNameError
-from syndicate.model import Keyring, Subscriber, Subscription, SubscriptionState
+from syndicate.model import Frequency, Keyring, Subscriber, Subscription, SubscriptionState
 from syndicate.pipeline.members.unsubscribing import may_undo
 from syndicate.store import subscribers
 from syndicate.store.articles import highest_seq
@@ -63,12 +63,35 @@ def show(database: Database, keyring: Keyring, purpose: Purpose, token: str, *, 
 def show_all(database: Database, keyring: Keyring, token: str, *, now: datetime) -> list[Shown]:
     """The subscriptions that an unsubscribe link stands for; not those whose subscriber was erased. Raises TokenError.
 
-    One, or those of a joint mail in its order.
+    One, or those of a joint mail in its order. For a link of nobody, with which ``doctor`` looks at the page: a
+    stand-in.
     """
     ids = verify_unsubscribe(keyring, token, now)
+    if ids[0] in PROBES:
+        return [_stand_in(ids[0], now)]
     with database.read() as session:
         found = [_show(session, number, now) for number in ids]
     return [shown for shown in found if shown is not None]
+
+
+def _stand_in(number: int, now: datetime) -> Shown:
+    nobody = Subscription(
+        id=number,
+        subscriber_id=number,
+        digest="doctor",
+        state=SubscriptionState.CONFIRMED,
+        frequency=Frequency.DAILY,
+        topics={},
+        cursor=0,
+        first=True,
+        carry=(),
+        created_at=now,
+        confirmed_at=now,
+        unsubscribed_at=None,
+    )
+    return Shown(
+        subscription=nobody, masked_email="n…@example.invalid", name="", language=None, timezone=None, may_undo=False
+    )
 
 
 def _show(session: Session, subscription_id: int, now: datetime) -> Shown | None:

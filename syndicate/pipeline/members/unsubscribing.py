@@ -14,11 +14,12 @@ from sqlmodel import Session
 
 from syndicate.core.addresses import parse_address
 from syndicate.core.consent import UNDO_WITHIN, Event, moved
-from syndicate.core.links import Purpose, verify_from_mail, verify_unsubscribe
+from syndicate.core.links import PROBES, Purpose, verify_from_mail, verify_unsubscribe
 from syndicate.errors import StoreBusyError, TokenError, TransitionError, UnknownNameError
 from syndicate.model import Keyring, Subscription, SubscriptionState
 from syndicate.store import confirmations, subscribers
 from syndicate.store.engine import Database
+from syndicate.store.probes import note_probe
 from syndicate.store.suppressions import is_suppressed
 
 # The ways by which an operator ends a subscription, not its reader.
@@ -36,10 +37,13 @@ class Ended:
 def unsubscribe(database: Database, keyring: Keyring, token: str, *, now: datetime, via: str = "page") -> list[Ended]:
     """End what an unsubscribe link stands for, at once: one subscription, or all of a joint mail in its order.
 
-    Raises TokenError; an erased subscriber is no error.
+    A link of nobody, with which ``doctor`` tries this, leaves its number. Raises TokenError; an erased subscriber is no
+    error.
     """
     ids = verify_unsubscribe(keyring, token, now)
     with database.write() as session:
+        if ids[0] in PROBES:
+            note_probe(session, ids[0])
         return [_end(session, number, Event.UNSUBSCRIBE, via, now) for number in ids]
 
 
@@ -82,6 +86,14 @@ def complained(database: Database, subscriber_id: int, *, now: datetime) -> int:
     with database.write() as session:
         found = subscribers.subscriptions_of(session, [subscriber_id])[subscriber_id]
         return sum(_end(session, one.id, Event.COMPLAINT, "mail", now).changed for one in found)
+
+
+def left_by_provider(database: Database, subscriber_id: int, issue_digest: str, *, now: datetime) -> int:
+    """End the subscription to a digest whose reader used her provider's own button. Returns how many ended."""
+    with database.write() as session:
+        found = subscribers.subscriptions_of(session, [subscriber_id])[subscriber_id]
+        mine = [one for one in found if one.digest == issue_digest]
+        return sum(_end(session, one.id, Event.UNSUBSCRIBE, "provider", now).changed for one in mine)
 
 
 def may_undo(session: Session, subscription: Subscription, now: datetime) -> bool:

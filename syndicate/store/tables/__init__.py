@@ -12,7 +12,7 @@ from syndicate.store.tables.articles import (
     SourceRow,
 )
 from syndicate.store.tables.attempts import AttemptRow
-from syndicate.store.tables.bounces import BounceRow
+from syndicate.store.tables.bounces import BounceRow, HookCallRow
 from syndicate.store.tables.console import AuditRow, OperatorRow, OperatorSessionRow
 from syndicate.store.tables.feeds import FeedDocumentRow, FeedEntryRow, FeedRow
 from syndicate.store.tables.ledger import (
@@ -72,6 +72,7 @@ __all__ = [
     "FollowedFeedRow",
     "FormLimitRow",
     "HolderRow",
+    "HookCallRow",
     "HubDeliveryRow",
     "HubPingRow",
     "HubRequestRow",

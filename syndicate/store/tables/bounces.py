@@ -1,4 +1,4 @@
-"""What came back for deliveries: the evidence on which addresses are suppressed."""
+"""What came back for deliveries: the evidence on which addresses are suppressed, and who told us by webhook."""
 
 from datetime import datetime
 
@@ -36,6 +36,18 @@ class BounceRow(SQLModel, table=True):
     text: str = ""
     final: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
     counted: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
+    # A code says that the address is dead, not only words.
+    certain: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
     sent_at: datetime = time_field()  # when the delivery was accepted
     at: datetime = time_field()  # when it came back to us
     message: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class HookCallRow(SQLModel, table=True):
+    """A call of a provider's webhook that was taken: the same one again is a replay."""
+
+    __tablename__ = "hook_calls"
+    __table_args__ = (Index("ix_hook_calls_at", "at"),)
+    hook: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    at: datetime = time_field()

@@ -16,6 +16,7 @@ from syndicate.service.tokens import known_token
 from syndicate.service.wiring import Services
 from syndicate.web.api.articles import ArticleOperations
 from syndicate.web.api.docs_page import docs_page
+from syndicate.web.api.drafts import DraftOperations
 from syndicate.web.api.gate import BODY_LIMIT, Gate
 from syndicate.web.api.issues import IssueOperations
 from syndicate.web.api.operations import add_problem_schema
@@ -73,6 +74,7 @@ def build(services: Services) -> FastAPI:
         SubscriberOperations(services),
         SuppressionOperations(services),
         IssueOperations(services),
+        DraftOperations(services),
         StandingOperations(services),
     ):
         operations.add_to(router)

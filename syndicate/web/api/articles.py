@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -146,6 +147,7 @@ def _line(article: Article) -> dict[str, Any]:
         "url": content.url,
         "summary": content.summary,
         "authors": list(content.authors),
+        "publisher": content.publisher,
         "category": content.category,
         "tags": list(content.tags),
         "language": content.language,
@@ -160,4 +162,16 @@ def _line(article: Article) -> dict[str, Any]:
 
 
 def _document(article: Article, remarks: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {**_line(article), "html": article.content.html, "remarks": list(remarks)}
+    content = article.content
+    return {
+        **_line(article),
+        "html": content.html,
+        "image": content.image,
+        "image_alt": content.image_alt,
+        "comments": content.comments,
+        "comments_url": content.comments_url,
+        "comments_feed": content.comments_feed,
+        "attachments": [asdict(attachment) for attachment in content.attachments],
+        "popularity": content.popularity,
+        "remarks": list(remarks),
+    }

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
-from fastapi import HTTPException
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -86,7 +85,13 @@ class Gate:
             await problem_of(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["token"] = token
-        await self._work(scope, receive, send, token)
+        try:
+            body = await _whole(receive, self._limit(scope))
+        except ProblemError as error:
+            await problem(error.kind, error.detail)(scope, receive, send)
+            return
+        if body is not None:
+            await self._work(scope, _replay(body, receive), send, token)
 
     async def _admitted(self, scope: Scope, headers: Headers) -> ApiToken:
         if b"%00" in scope.get("raw_path", b"") or b"%00" in scope.get("query_string", b""):
@@ -109,15 +114,7 @@ class Gate:
         return self._article_bytes + _ENVELOPE if scope["path"].startswith(_ARTICLES) else BODY_LIMIT
 
     async def _work(self, scope: Scope, receive: Receive, send: Send, token: ApiToken) -> None:
-        limit, received, status, began = self._limit(scope), 0, 0, time.monotonic()
-
-        async def receive_some() -> MutableMapping[str, Any]:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise HTTPException(TOO_LARGE.status)  # of another class FastAPI would make a 400
-            return message
+        status, began = 0, time.monotonic()
 
         async def send_noting(message: Message) -> None:
             nonlocal status
@@ -126,7 +123,7 @@ class Gate:
             await send(message)
 
         async with self._places:
-            await self._app(scope, receive_some, send_noting)
+            await self._app(scope, receive, send_noting)
         route = scope.get("route")
         level = logging.INFO if scope["method"] in _WRITES else logging.DEBUG
         took = (time.monotonic() - began) * 1000
@@ -163,6 +160,33 @@ def _check_body(headers: Headers, limit: int) -> None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if has_body and kind != "application/json":
         raise ProblemError(MEDIA)
+
+
+async def _whole(receive: Receive, limit: int) -> bytes | None:
+    """The body, before anything is held for its request: a slow client keeps nobody waiting. None: it is gone."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise ProblemError(TOO_LARGE, f"more than {limit} bytes are not taken here")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def receive_it() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_it
 
 
 async def _preflight(send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Issues: listed with their sums, composed, previewed, approved, stopped and resumed; their deliveries one by one."""
+"""Issues: listed with their sums, composed, stopped and resumed; their deliveries one by one. Drafts: drafts.py."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from syndicate.core.api_scopes import allowed
 from syndicate.core.documents import issue_document
 from syndicate.core.outcomes import BounceClass
 from syndicate.core.periods import manual_key
-from syndicate.errors import UnknownNameError
 from syndicate.model import DeliveryState, Issue, IssueState
 from syndicate.pipeline import control
-from syndicate.pipeline.compose import Preview, compose, editing, preview_digest
+from syndicate.pipeline.compose import compose
 from syndicate.service.wiring import Services
 from syndicate.store.issues import get_issue, list_issues
 from syndicate.store.listings import deliveries_page
-from syndicate.store.subscribers import subscriber_by_id
 from syndicate.web.api.models import (
     Deliveries,
     IssueChanged,
     IssueOut,
     Issues,
     NewIssue,
-    PreviewOut,
     Resolution,
     Retry,
 )
 from syndicate.web.api.once import IdempotencyKey, once
-from syndicate.web.api.operations import Cursor, Limit, answer, operation, page, read_cursor, token_of, write_cursor
-from syndicate.web.api.problems import FORBIDDEN, INVALID, ProblemError
+from syndicate.web.api.operations import (
+    Cursor,
+    IssueNumber,
+    Limit,
+    answer,
+    operation,
+    page,
+    read_cursor,
+    write_cursor,
+)
+from syndicate.web.api.problems import INVALID, ProblemError
 
-Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="The issue's number.")]
-Reader = Annotated[
-    int | None, Query(ge=1, le=2**31 - 1, description="As this subscriber would get it; needs subscribers:read.")
-]
-DigestName = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^/\x00-\x20\x7f]+$")]
 _OPEN = {DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value}
 
 
@@ -63,11 +63,7 @@ class IssueOperations:
         operation(
             router, "GET", f"{one}/deliveries", self.list_deliveries, scopes=whom, model=Deliveries, problems=[404]
         )
-        preview = {"scopes": read, "model": PreviewOut, "problems": [404, 409]}
-        operation(router, "GET", f"{one}/preview", self.preview_issue, **preview)  # type: ignore[arg-type]
-        operation(router, "GET", "/digests/{digest}/preview", self.preview_digest, **preview)  # type: ignore[arg-type]
         change = {"model": IssueOut, "problems": [404, 409]}
-        operation(router, "POST", f"{one}/approve", self.approve_issue, scopes=send, **change)  # type: ignore[arg-type]
         operation(router, "POST", f"{one}/pause", self.pause_issue, scopes=write, **change)  # type: ignore[arg-type]
         operation(router, "POST", f"{one}/resume", self.resume_issue, scopes=write, **change)  # type: ignore[arg-type]
         operation(router, "POST", f"{one}/cancel", self.cancel_issue, scopes=write, **change)  # type: ignore[arg-type]
@@ -94,7 +90,7 @@ class IssueOperations:
             )
         return page("issues", [issue_document(issue) for issue in found], limit, lambda: write_cursor(found[-1].id))
 
-    def show_issue(self, number: Number) -> Response:
+    def show_issue(self, number: IssueNumber) -> Response:
         """Show an issue. With its sums: `recipients` is always the sum of `counts`."""
         with self._services.database.read() as session:
             return answer(issue_document(get_issue(session, number)))
@@ -116,7 +112,7 @@ class IssueOperations:
         return once(services, request, idempotency_key, body.model_dump(), work)
 
     def list_deliveries(
-        self, number: Number, state: DeliveryState | None = None, limit: Limit = 50, cursor: Cursor = None
+        self, number: IssueNumber, state: DeliveryState | None = None, limit: Limit = 50, cursor: Cursor = None
     ) -> Response:
         """List an issue's deliveries. By the numbers of their receivers; those of erased readers come last."""
         after = read_cursor(cursor, str, int)
@@ -135,44 +131,25 @@ class IssueOperations:
 
         return page("deliveries", documents, limit, following)
 
-    def preview_issue(self, request: Request, number: Number, subscriber: Reader = None) -> Response:
-        """Preview a draft. As it would go out if it were approved now."""
-        services, email = self._services, self._email(request, subscriber)
-        tools = services.database, services.renderer, services.personal, services.keyring
-        return _preview(editing.preview_issue(*tools, number, email=email, now=services.clock()))
-
-    def preview_digest(self, request: Request, digest: DigestName, subscriber: Reader = None) -> Response:
-        """Preview a digest. As it would go out now, to a new reader or to a subscriber."""
-        services, email = self._services, self._email(request, subscriber)
-        services.settings.named_digest(digest)
-        tools = services.database, services.renderer, services.personal, services.keyring
-        return _preview(preview_digest(*tools, digest, email=email, now=services.clock()))
-
-    def approve_issue(self, request: Request, number: Number) -> Response:
-        """Approve a draft. It goes out."""
-        services, by = self._services, f"token {token_of(request).name}"
-        issue = editing.approve(services.database, services.renderer, number, now=services.clock(), by=by)
-        return answer(issue_document(issue))
-
-    def pause_issue(self, number: Number) -> Response:
+    def pause_issue(self, number: IssueNumber) -> Response:
         """Pause an issue. What is on the wire is finished, nothing more is begun."""
         return self._changed(control.pause(self._services.database, number, self._services.clock()))
 
-    def resume_issue(self, number: Number) -> Response:
+    def resume_issue(self, number: IssueNumber) -> Response:
         """Resume a paused issue."""
         return self._changed(control.resume(self._services.database, number, self._services.clock()))
 
-    def cancel_issue(self, number: Number) -> Response:
+    def cancel_issue(self, number: IssueNumber) -> Response:
         """Cancel an issue. What is queued or deferred is not sent; a draft's articles come with the next issue."""
         return self._changed(control.cancel(self._services.database, number, self._services.clock()))
 
-    def resolve_issue(self, number: Number, body: Resolution) -> Response:
+    def resolve_issue(self, number: IssueNumber, body: Resolution) -> Response:
         """Decide about deliveries in doubt. `resend` queues them again with the same Message-ID, `skip` leaves them."""
         services = self._services
         issue, count = control.resolve(services.database, number, how=body.as_, now=services.clock())
         return answer({**issue_document(issue), "changed": count})
 
-    def retry_issue(self, number: Number, body: Retry) -> Response:
+    def retry_issue(self, number: IssueNumber, body: Retry) -> Response:
         """Queue rejected deliveries again. Of one class, or all but those to dead addresses."""
         services = self._services
         only = None if body.class_ is None else BounceClass(body.class_)
@@ -182,29 +159,3 @@ class IssueOperations:
     @staticmethod
     def _changed(issue: Issue) -> Response:
         return answer(issue_document(issue))
-
-    def _email(self, request: Request, subscriber: int | None) -> str | None:
-        if subscriber is None:
-            return None
-        if not allowed(token_of(request).scopes, "subscribers:read"):
-            raise ProblemError(FORBIDDEN, "the token lacks the scope subscribers:read")
-        with self._services.database.read() as session:
-            found = subscriber_by_id(session, subscriber)
-        if found is None:
-            raise UnknownNameError(f"there is no subscriber {subscriber}")
-        return found.email
-
-
-def _preview(made: Preview) -> Response:
-    return answer(
-        {
-            "subject": made.subject,
-            "html": made.html,
-            "text": made.text,
-            "articles": made.articles,
-            "new": made.new,
-            "reason": made.reason or None,
-            "size": len(made.message),
-            "preflight": [finding.document() for finding in made.findings],
-        }
-    )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from syndicate.model import ArticleKind, DeliveryState, Frequency, IssueState, SubscriptionState
+from syndicate.model import ArticleKind, DeliveryState, Frequency, IssueState, OutcomeKind, SubscriptionState
 
 _TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$"
 Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -111,6 +111,7 @@ class ArticleLine(Answer):
     url: str | None
     summary: str
     authors: list[str]
+    publisher: str | None
     category: str | None
     tags: list[str]
     language: str | None
@@ -123,8 +124,21 @@ class ArticleLine(Answer):
     withdrawn_at: Time | None
 
 
+class AttachmentOut(Answer):
+    url: str
+    type: str
+    length: int | None
+
+
 class ArticleOut(ArticleLine):
     html: str
+    image: str | None
+    image_alt: str
+    comments: int | None
+    comments_url: str | None
+    comments_feed: str | None
+    attachments: list[AttachmentOut]
+    popularity: float | None
     remarks: list[str] = Field(description="What was taken otherwise than it was perhaps meant.")
 
 
@@ -300,6 +314,57 @@ class Resolution(Request):
 
 class Retry(Request):
     class_: Literal["soft", "block"] | None = Field(default=None, alias="class")
+
+
+Address = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x20\x7f]+$")]
+Addresses = Annotated[list[Address], Field(max_length=200)]
+
+
+class EditIn(Request):
+    subject: Annotated[str, StringConstraints(max_length=1000, pattern=_TEXT)] | None = Field(
+        default=None, description="As it stands in the mail; empty: the composed one."
+    )
+    intro: Annotated[str, StringConstraints(max_length=20_000, pattern=_TEXT)] | None = Field(
+        default=None, description="Words before the articles, in Markdown; empty: none."
+    )
+    pin: Addresses = Field(default=[], description="To the top.")
+    drop: Addresses = Field(default=[], description="Out of this issue.")
+    restore: Addresses = Field(default=[], description="As it was chosen.")
+    order: Addresses | None = Field(default=None, description="These in this order, before the others; empty: none.")
+    reset: bool = Field(default=False, description="Take all changes back, first.")
+
+
+class ChosenOut(Answer):
+    uid: str
+    title: str
+    url: str | None
+    recipients: int
+    pinned: bool
+    dropped: bool
+    withdrawn: bool
+
+
+class IssueEventOut(Answer):
+    event: str
+    at: Time
+    by: str | None
+
+
+class ContentsOut(Answer):
+    issue: int
+    state: IssueState
+    subject: str
+    edited_subject: str | None
+    intro: str
+    articles: list[ChosenOut]
+    events: list[IssueEventOut]
+
+
+class TestOut(Answer):
+    subject: str
+    outcome: OutcomeKind
+    reply: str
+    relay: str
 
 
 class DeliveryOut(Answer):

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Security
+from fastapi import APIRouter, Path, Query, Security
 from fastapi.openapi.models import HTTPBearer as BearerModel
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
@@ -30,6 +30,8 @@ Cursor = Annotated[
     str | None,
     Query(min_length=1, max_length=400, pattern=r"^[A-Za-z0-9_-]+$", description="`next` of the page before."),
 ]
+
+IssueNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="The issue's number.")]
 
 
 class Bearer(SecurityBase):

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from syndicate.web.bounded import BoundedProtocol
 from syndicate.web.feed_server.server import FeedServer
 
 
-def ready_protocol(server: FeedServer) -> type[HttpToolsProtocol]:
+def ready_protocol(server: FeedServer) -> type[BoundedProtocol]:
     """The protocol class that asks this server first. ``_start_asgi_task`` is uvicorn's own, hence the exact pin."""
 
-    class ReadyProtocol(HttpToolsProtocol):
+    class ReadyProtocol(BoundedProtocol):
         """One connection."""
 
         _dated: list[tuple[bytes, bytes]] | None = None  # uvicorn makes a new list when its second changes

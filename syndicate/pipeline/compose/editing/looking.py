@@ -60,6 +60,7 @@ def preview_issue(
 class Chosen:
     """An article that was chosen for an issue: for how many readers, and what its editor did with it."""
 
+    uid: str
     title: str
     url: str | None
     recipients: int
@@ -89,6 +90,7 @@ def contents(session: Session, issue_id: int) -> Contents:
     return Contents(
         articles=[
             Chosen(
+                uid=whole[each].uid,
                 title=whole[each].title,
                 url=whole[each].url,
                 recipients=recipients[each],
