@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -59,6 +59,7 @@ class Metrics(Collector):
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # as many lines again that nobody reads
         self._registry = CollectorRegistry()
         self._lock = Lock()
         self._known: _Known | None = None

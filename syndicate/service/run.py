@@ -372,17 +372,19 @@ def run(
     *,
     work: bool = True,
     parts: Sequence[Part] = (),
+    at: tuple[str, int] | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Run until SIGTERM or SIGINT; returns the exit status. ``app`` is the web part, None for a process without one.
 
-    ``work``: with the clock, and on PostgreSQL a worker. ``parts``: what else it is made of. ``ready`` is called when
-    the web part can be reached. Raises SyndicateError when its address cannot be listened on.
+    ``work``: with the clock, and on PostgreSQL a worker. ``parts``: what else it is made of. ``at``: where the web part
+    listens, by default at ``[service] listen``. ``ready`` is called when it can be reached. Raises SyndicateError when
+    its address cannot be listened on.
     """
     # Built here, before any thread asks for them: two threads would build two.
     _ = services.database, services.keyring, services.signer
     service = services.settings.service
-    listeners = listen(service.host, service.port) if app is not None else []
+    listeners = listen(*(at or (service.host, service.port))) if app is not None else []
     stop = threading.Event()
 
     def ask_to_stop(number: int, _frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from syndicate.errors import SyndicateError
 from syndicate.service.metrics import Metrics
-from syndicate.web.admin import Console
+from syndicate.web.admin import IMPORT, Console
 from syndicate.web.api.app import ROOT, make_api
 from syndicate.web.callbacks import CALLBACKS, Callbacks
 from syndicate.web.errors import FAULT, told, told_status
@@ -89,14 +89,14 @@ def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
     ]
     application = Starlette(
         routes=routes,
-        middleware=[Middleware(BodyLimit, elsewhere=(CALLBACKS, HOOKS))],
+        middleware=[Middleware(BodyLimit, elsewhere=(CALLBACKS, HOOKS, IMPORT))],
         exception_handlers={SyndicateError: expected, HTTPException: refused, Exception: fault},
     )
     # Around everything that is a page, so that the one of an unexpected error has the headers as well. Feeds come
     # before all of it: router and middleware would cost four times what the answer itself does.
     proxies = TrustedProxies(services.settings.service.trusted_proxies)
     service = services.settings.service
-    api = make_api(services, f"{pages.root}/static/pages.css?v={pages.style_tag}")
+    api = make_api(services, pages.style)
     answering = Hosts(_Either(api, application), service.public_url, service.allowed_hosts)
     secured = SecurityHeaders(Timed(answering, metrics, routes), https=service.public_url.startswith("https://"))
     return open_feed_server(services, RequestIds(proxies.around(secured), proxies), pages.root, proxies)

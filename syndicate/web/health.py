@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from syndicate.errors import SchemaError, SyndicateError
-from syndicate.store.schema import require_current
+from syndicate.errors import SyndicateError
+from syndicate.store.schema import current_revision, head_revision
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
@@ -27,6 +27,8 @@ class Health:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        # As it was when this process started: an upgrade puts new steps on the disk beside it.
+        self._schema = head_revision()
 
     def routes(self) -> list[BaseRoute]:
         """Only GETs."""
@@ -46,11 +48,11 @@ class Health:
             log.error("not ready: the clock stands still; nothing is polled, composed or sent. Start the service anew")
             return JSONResponse({"status": "clock stands still"}, status_code=503, headers=_FRESH)
         try:
-            require_current(self._services.database)
-        except SchemaError as error:
-            log.error("not ready: %s", error)
-            return JSONResponse({"status": "schema of another version"}, status_code=503, headers=_FRESH)
+            found = current_revision(self._services.database)
         except SyndicateError as error:
             log.warning("not ready: %s", error)
             return JSONResponse({"status": "database unavailable"}, status_code=503, headers=_FRESH)
+        if found != self._schema:
+            log.error("not ready: the database is at schema %s, this process works with %s", found, self._schema)
+            return JSONResponse({"status": "schema of another version"}, status_code=503, headers=_FRESH)
         return JSONResponse({"status": "ok"}, headers=_FRESH)

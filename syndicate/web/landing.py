@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _LATEST = 5  # issues
 _SCRIPT = "text/javascript; charset=utf-8"
-_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 class PublicPages:
@@ -38,8 +37,7 @@ class PublicPages:
         """Only GETs."""
         return [
             Route("/", self.landing, methods=["GET"]),
-            Route("/static/pages.css", self.style, methods=["GET"]),
-            Route("/static/pages.js", self.script, methods=["GET"]),
+            *(route for each in self._pages.static.values() for route in each.routes()),
             *(
                 [
                     Route("/embed", self.embed, methods=["GET"]),
@@ -82,16 +80,7 @@ class PublicPages:
         mailbox = digest.reply_to or delivery.reply_to or digest.from_ or delivery.from_
         return parse_mailbox(mailbox).address if mailbox else ""
 
-    def style(self, _request: Request) -> Response:
-        """The style sheet. Its address changes with its content, so it may be kept for ever."""
-        headers = {"cache-control": _FOR_EVER, "etag": f'"{self._pages.style_tag}"'}
-        return Response(self._pages.style, media_type="text/css", headers=headers)
-
-    def script(self, _request: Request) -> Response:
-        """The script of our own pages, kept likewise."""
-        return Response(self._pages.scripts["pages.js"], media_type=_SCRIPT, headers={"cache-control": _FOR_EVER})
-
     def embed_script(self, _request: Request) -> Response:
         """The script for other sites: its address stays, so it is asked for anew every hour."""
         headers = {**OPEN, "cache-control": "public, max-age=3600"}
-        return Response(self._pages.scripts["embed.js"], media_type=_SCRIPT, headers=headers)
+        return Response(self._pages.embed_script, media_type=_SCRIPT, headers=headers)

@@ -5,7 +5,6 @@ Their words stand in ``templates/pages/words``, by language: the reader's own, e
 
 from __future__ import annotations
 
-import hashlib
 import html
 import logging
 from collections.abc import Mapping
@@ -29,9 +28,9 @@ from syndicate.core.render.words import PAGE_FOLDER as WORDS
 from syndicate.core.render.words import Word, read_catalogues, words_for
 from syndicate.errors import TemplateError
 from syndicate.web.errors import Told
+from syndicate.web.static_files import StaticFile
 
 log = logging.getLogger(__name__)
-STYLE = FOLDER + "pages.css"
 # What a link shows is for its reader alone: neither proxies nor search engines keep it.
 _PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 _PUBLIC = {"cache-control": "public, max-age=60", "vary": "Accept-Language"}
@@ -54,13 +53,14 @@ class Pages:
         self._words: dict[str, Mapping[str, Word]] = {}
         self._site_language = settings.site.language
         self._zone = ZoneInfo(settings.site.timezone)
-        self.style = templates[STYLE].encode()
-        self.scripts = {name: templates[f"{FOLDER}{name}"].encode() for name in ("pages.js", "embed.js")}
-        script_tag = hashlib.sha256(self.scripts["pages.js"]).hexdigest()[:16]
-        self.style_tag = hashlib.sha256(self.style).hexdigest()[:16]
+        self.static = {
+            name: StaticFile(name, templates[f"{FOLDER}{name}"].encode()) for name in ("pages.css", "pages.js")
+        }
+        self.embed_script = templates[f"{FOLDER}embed.js"].encode()
         # Behind a proxy the service may live below a path of its host; links start there, the host is the reader's.
         self.root = urlsplit(settings.service.public_url).path.rstrip("/")
-        self.script = f"{self.root}/static/pages.js?v={script_tag}"
+        self.style = f"{self.root}{self.static['pages.css'].path}"
+        self.script = f"{self.root}{self.static['pages.js'].path}"
         site = settings.site
         self._frame: dict[str, Any] = {
             "site": {
@@ -74,7 +74,7 @@ class Pages:
             },
             "root": self.root,
             "script": self.script,
-            "style": f"{self.root}/static/pages.css?v={self.style_tag}",
+            "style": self.style,
             "alternates": alternate_links(settings),
             "say": say,
         }

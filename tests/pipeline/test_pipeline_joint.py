@@ -13,7 +13,7 @@ from world import TEMPLATES, ScriptedSender, Stories, World, courier
 
 from syndicate.config import Settings
 from syndicate.core.addresses import hash_address, parse_address
-from syndicate.core.links import sign_joint, verify_unsubscribe
+from syndicate.core.links import Purpose, sign_for_mail, sign_joint, verify_unsubscribe
 from syndicate.core.personal import Personal
 from syndicate.io.smtp import SmtpSender
 from syndicate.model import (
@@ -35,8 +35,9 @@ from syndicate.pipeline.compose.editing.withdrawing import take_out_withdrawn
 from syndicate.pipeline.members.preferences import show_all
 from syndicate.pipeline.members.unsubscribing import undo, unsubscribe, unsubscribe_address
 from syndicate.pipeline.replay import replay
+from syndicate.pipeline.returns import Fate, Taken, take_return
 from syndicate.pipeline.why import why
-from syndicate.store import newcomers, subscribers, suppressions
+from syndicate.store import bounces, newcomers, subscribers, suppressions
 from syndicate.store.attempts import attempts_of
 from syndicate.store.deliveries import take
 from syndicate.store.due import FOLLOWS
@@ -577,3 +578,33 @@ def test_what_a_real_server_answers_after_the_data_holds_for_both(world: Joined,
         world.deliver(relay(server))
     assert len(server.seen.messages) == 1
     assert [world.counts(issue.id).accepted for issue in issues] == [1, 1]
+
+
+def test_a_joint_mail_that_comes_back_counts_for_all_its_issues_and_once(world: Joined) -> None:
+    reader = world.reader("ann@reader.example", "morning", "sport")
+    first, second = world.together()
+    world.deliver(ScriptedSender())
+    changed = world.settings.model_dump(by_alias=True)
+    changed["bounce"] |= {"hard_count": 2}
+    settings = Settings.model_validate(changed)
+
+    def came_back(leader: Issue) -> Taken:
+        token = sign_for_mail(world.keyring, Purpose.BOUNCE, leader.id, reader)
+        data = (
+            f"To: bounces+{token}@courier.example\nContent-Type: multipart/report; boundary=b\n\n"
+            "--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; ann@reader.example\n"
+            "Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 user unknown\n\n--b--\n"
+        )
+        return take_return(world.database, settings, world.keyring, data.encode(), now=world.now)
+
+    taken = came_back(first)
+    assert (taken.fate, taken.suppressed) == (Fate.APPLIED, False)  # one mail came back, not two
+    with world.database.read() as session:
+        assert [bounces.bounce_counts(session, issue.id) for issue in (first, second)] == [{"hard": 1}, {"hard": 1}]
+    assert came_back(first).fate is Fate.KNOWN
+    world.now += timedelta(days=1)
+    world.article("ferry", category="sport")
+    world.poll()
+    later, _ = world.together(period="daily/2")
+    world.deliver(ScriptedSender())
+    assert came_back(later).suppressed

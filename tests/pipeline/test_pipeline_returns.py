@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
-from world import ScriptedSender, World, courier
+from world import ScriptedSender, World, accept, courier
 
+from syndicate.config import Settings
 from syndicate.core.addresses import hash_address, parse_address
 from syndicate.core.links import Purpose, message_id_token, sign_for_mail, tagged_address
-from syndicate.model import DeliveryState, Keyring, SigningKey, SubscriptionState
+from syndicate.model import DeliveryState, Envelope, IssueState, Keyring, Outcome, SigningKey, SubscriptionState
 from syndicate.pipeline.members.erasing import erase
 from syndicate.pipeline.returns import Fate, Taken, take_return
 from syndicate.pipeline.upkeep import prune
 from syndicate.store import bounces, subscribers
 from syndicate.store.address_changes import add_change, complete_change, find_change
 from syndicate.store.engine import Database
+from syndicate.store.limits import limits_in_force
 from syndicate.store.suppressions import suppressions
 
 READER = "ann@reader.example"
@@ -260,3 +263,58 @@ def moved(world: World) -> tuple[int, int]:
         person = subscribers.find_subscriber(session, "ann@new.example")
     assert person is not None
     return issue.id, person.id
+
+
+def test_words_alone_need_a_second_issue(world: World) -> None:
+    for expected in (False, True):
+        taken = take(world, report(*sent(world), world.keyring, "550 5.0.0 no such user here"))
+        assert (taken.cls, taken.suppressed) == ("hard", expected)
+        world.now += timedelta(days=7)
+    assert listed(world) == [("hard", "dead address by its words, 2 issues")]
+
+
+@pytest.mark.parametrize(
+    ("words", "action", "slowed"),
+    [
+        ("554 5.7.1 rejected as spam", "failed", True),
+        ("450 4.7.0 too much mail from you", "delayed", True),
+        ("450 4.7.1 Greylisted, come back later", "delayed", False),
+        ("550 5.1.1 user unknown", "failed", False),
+        ("452 4.2.2 mailbox full", "delayed", False),
+    ],
+)
+def test_a_destination_that_refuses_us_behind_the_relay_is_written_to_more_slowly(
+    world: World, words: str, action: str, slowed: bool
+) -> None:
+    take(world, report(*sent(world), world.keyring, words, action=action))
+    with world.database.read() as session:
+        found = [each.what for each in limits_in_force(session, world.now)]
+    assert found == (["domain reader.example"] if slowed else [])
+
+
+def test_what_comes_back_pauses_a_running_issue(world: World) -> None:
+    readers = [world.subscriber(f"reader{number}@reader.example") for number in range(30)]
+    world.article("story")
+    world.poll()
+    issue = world.compose()
+    stop = threading.Event()
+
+    def some(envelope: Envelope) -> Outcome:
+        if len(sender.got) == 24:
+            stop.set()
+        return accept(envelope)
+
+    sender = ScriptedSender(answer=some, connections=1)
+    world.deliver(sender, stop=stop)
+    assert world.issue(issue.id).state is IssueState.RUNNING
+    settings = world.settings.model_dump(by_alias=True)
+    settings["bounce"] |= {"pause_least": 20, "pause_complaint": 0}
+    world.settings = Settings.model_validate(settings)
+    with world.database.read() as session:
+        left = [one for one in readers if bounces.sent_together(session, issue.id, one)]
+    paused = [take(world, report(issue.id, reader, world.keyring, SPAM)).paused for reader in left[:3]]
+    assert paused[:2] == [None, None]
+    assert paused[2] is not None
+    assert "refusals for our own fault" in paused[2]
+    assert world.issue(issue.id).state is IssueState.PAUSED
+    assert world.issue(issue.id).balanced

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import time
+import tomllib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,17 @@ from typing import Any
 import pytest
 import yaml
 from api_site import ApiSite
+from fastapi.routing import APIRoute
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+from starlette.routing import Route
 
+from syndicate.config.sections import Service
 from syndicate.core.api_scopes import SCOPES
 from syndicate.model import Keyring
 from syndicate.service.logs import REQUEST_ID, JsonFormatter, TextFormatter
 from syndicate.service.metrics import Metrics
+from syndicate.service.passes import build_feeds
 from syndicate.shipped import shipped
 from syndicate.store.engine import Database
 from syndicate.web.api.problems import KINDS
@@ -108,14 +114,72 @@ def test_only_our_names_are_answered(public: ApiSite, host: str, status: int) ->
     assert api == status
 
 
-def test_headers_that_keep_browsers_safe(public: ApiSite) -> None:
-    for path in ("/privacy", "/api/docs", "/api/v1/nothing", "/no-such-page"):
-        headers = public.client.get(path, headers={"host": "news.courier.example"}).headers
-        assert "'unsafe-inline'" not in headers["content-security-policy"]
-        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+def all_routes(app: Any) -> list[tuple[str, str]]:
+    """Every path and method of an application, however it is wrapped."""
+    found: set[tuple[str, str]] = set()
+    waiting, seen = [app], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or not hasattr(one, "__dict__"):
+            continue
+        seen.add(id(one))
+        if isinstance(one, Starlette):
+            found |= {
+                (route.path, method)
+                for route in one.routes
+                if isinstance(route, Route | APIRoute)
+                for method in route.methods or ()
+            }
+        waiting += [each for name, each in vars(one).items() if name in {"app", "_app", "_pages", "_api"}]
+    return sorted(found)
+
+
+def test_headers_that_keep_browsers_safe_on_every_answer_of_every_route(
+    sqlite_database: Database, keyring: Keyring, now: datetime, tmp_path: Path
+) -> None:
+    site = ApiSite(sqlite_database, keyring, now, tmp_path, service=PUBLIC, admin={"enabled": True})
+    client = site.client
+    client.headers["host"] = "news.courier.example"
+    routes = all_routes(site.app)
+    assert len(routes) > 90, routes
+    paths = {re.sub(r"{\w+(:int)?}", "1", path).replace("{id:path}", "ferry") for path, _ in routes}
+    calls = {(re.sub(r"{[\w:]+}", "1", path), method) for path, method in routes}
+    calls |= {(path, "BREW") for path in paths} | {("/nowhere", "GET"), ("/api", "GET"), ("/api/v1/nothing", "GET")}
+    statuses = set()
+    for path, method in sorted(calls):
+        answer = client.request(method, path, follow_redirects=False)
+        statuses.add(answer.status_code)
+        headers, call = answer.headers, (path, method, answer.status_code)
+        policy = headers["content-security-policy"]
+        scripts = re.search("script-src ([^;]*)", policy)
+        assert "default-src 'none'" in policy, call
+        assert scripts is None or scripts[1] in {"'self'", "'none'"}, call
+        assert "frame-ancestors" in policy or headers["x-frame-options"], call
+        assert headers["x-content-type-options"] == "nosniff", call
+        assert headers["referrer-policy"] in {"no-referrer", "same-origin"}, call
+        if not path.startswith("/feeds"):  # answered before all else, to programs
+            assert headers["strict-transport-security"] == "max-age=31536000", call
+            assert headers["x-request-id"], call
+        assert answer.status_code < 500, call
+    assert {200, 303, 404, 405} <= statuses, statuses
+    wrong = client.get("/", headers={"host": "evil.example"})
+    assert (wrong.status_code, wrong.headers["x-content-type-options"]) == (421, "nosniff")
+
+
+def test_feeds_are_safe_to_look_at(site: ApiSite) -> None:
+    site.article()
+    build_feeds(site.services)
+    for path in (
+        "/feeds/all/atom.xml",
+        "/feeds/all/rss.xml",
+        "/feeds/all/feed.json",
+        "/feeds.opml",
+        "/feeds/x/rss.xml",
+    ):
+        headers = site.client_with(None).get(path).headers
+        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'", path
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
-        assert headers["strict-transport-security"] == "max-age=31536000"
 
 
 def test_where_there_is_no_https_none_is_asked_for(site: ApiSite) -> None:
@@ -293,6 +357,33 @@ def test_the_compose_file_is_of_one_piece() -> None:
             for name in line.split()[1:-1]:
                 assert (context / name).exists(), name
                 assert f"!{name}" in (context / ".dockerignore").read_text()
+
+
+def test_what_the_samples_start_is_there() -> None:
+    """Commands and options that stand in files nobody runs here are those of the program."""
+    from typer.main import get_command
+
+    from syndicate.cli.main import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    started = [service["command"][0] for service in document["services"].values() if "command" in service]
+    docker = (DEPLOY / "Dockerfile").read_text()
+    found = re.search(r'^CMD \["(\w+)"\]$', docker, re.MULTILINE)
+    unit = re.search(
+        r"^ExecStart=\S+/syndicate -c \S+/config\.toml (\w+)$", (DEPLOY / "syndicate.service").read_text(), re.MULTILINE
+    )
+    assert found is not None
+    assert unit is not None
+    assert {*started, found[1], unit[1]} == {"run", "worker"} <= set(commands)
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert 'ENTRYPOINT ["syndicate"]' in docker
+    assert "syndicate" in scripts
+    # The variable of compose.yaml is one that the settings know.
+    (name,) = document["services"]["run"]["environment"]
+    section, _, key = name.removeprefix("SYNDICATE_").lower().partition("__")
+    assert (section, key.removesuffix("_file")) == ("service", "database")
+    assert f"{key}" in Service.model_fields or key.removesuffix("_file") in Service.model_fields
 
 
 def test_nginx_and_caddy_take_their_files(tmp_path: Path) -> None:

@@ -304,7 +304,10 @@ def test_the_landing_page_names_digests_and_feeds(sqlite_site: Site) -> None:
     assert 'href="http://127.0.0.1:8000/feeds/all/atom.xml"' in page.text
     assert "1 Quay Street, Harbourtown" in page.text
     loaded = re.findall(r'(?:src|rel="stylesheet" href)="([^"]+)"', page.text)
-    assert [address.partition("?")[0] for address in loaded] == ["/static/pages.css", "/static/pages.js"]
+    assert [re.sub(r"\.[0-9a-f]{16}\.", ".", address) for address in loaded] == [
+        "/static/pages.css",
+        "/static/pages.js",
+    ]
     assert len(page.content) + sum(len(sqlite_site.client.get(address).content) for address in loaded) < 60_000
 
 
@@ -361,16 +364,18 @@ def test_behind_a_path_of_a_proxy(sqlite_database: Database, keyring: Keyring, n
         update={"service": SETTINGS.service.model_copy(update={"public_url": "https://courier.example/mail"})}
     )
     page = Site(sqlite_database, keyring, now, below).client.get("/").text
-    assert 'href="/mail/static/pages.css' in page
+    assert 'href="/mail/static/pages.' in page
 
 
 def test_the_style_sheet_may_be_kept(sqlite_site: Site) -> None:
     page = sqlite_site.client.get("/").text
-    found = re.search(r'href="(/static/pages\.css\?v=[0-9a-f]+)"', page)
+    found = re.search(r'href="(/static/pages\.[0-9a-f]{16}\.css)"', page)
     assert found is not None
     style = sqlite_site.client.get(found[1])
     assert style.headers["content-type"].startswith("text/css")
     assert "immutable" in style.headers["cache-control"]
+    other = sqlite_site.client.get("/static/pages.0123456789abcdef.css")  # a page of yesterday, or of tomorrow
+    assert (other.content, other.headers["cache-control"]) == (style.content, "no-cache")
 
 
 def test_health(site: Site) -> None:

@@ -10,6 +10,7 @@ from syndicate.cli.context import Invocation, JsonOption, example, invocation
 from syndicate.cli.documents import issue_document, issue_line, outcomes_document, outcomes_line, pace_line
 from syndicate.cli.drafts import draft_line
 from syndicate.cli.output import counted, shown
+from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
     from syndicate.service.limits import LimitStatus
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("run", epilog=example("syndicate run", "syndicate run --once --json"))(run)
     app.command("web", epilog=example("syndicate web"))(web)
-    app.command("worker", epilog=example("syndicate worker", "syndicate worker --connections 5"))(worker)
+    app.command("worker", epilog=example("syndicate worker", "syndicate worker --watch 127.0.0.1:9464"))(worker)
     app.command("status", epilog=example("syndicate status", "syndicate status --json || mail-the-operator"))(status)
 
 
@@ -120,18 +121,35 @@ def worker(
     connections: Annotated[
         int | None, typer.Option("--connections", min=1, max=200, metavar="N", help="Connections to the relay at most.")
     ] = None,
+    watch: Annotated[
+        str | None,
+        typer.Option("--watch", metavar="ADDRESS:PORT", help="Answer /healthz, /readyz and /metrics there."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send alone, beside any number of others on any number of machines; needs PostgreSQL. SIGTERM ends it in order."""
+    from syndicate.config.values import listen_address
     from syndicate.service.run import run as run_service
     from syndicate.service.worker import Worker
 
     call = invocation(ctx, as_json)
     call.verbose = True
+    at = None
+    if watch is not None:
+        try:
+            host, _, port = listen_address(watch).rpartition(":")
+        except ValueError as error:
+            raise UsageError(f"--watch: {error}") from error
+        at = host.strip("[]") or "127.0.0.1", int(port)
     with call.services() as services:
         part = Worker(services, connections=connections)
         ready = f"sending from {services.database.label} through {services.sender.label}"
-        status = run_service(services, None, work=False, parts=[part], ready=lambda: call.output.note(ready))
+        app = None
+        if at is not None:
+            from syndicate.web.watching import make_watch_app  # a worker that nobody watches has no need of it
+
+            app = make_watch_app(services)
+        status = run_service(services, app, work=False, parts=[part], at=at, ready=lambda: call.output.note(ready))
     raise typer.Exit(status)
 
 

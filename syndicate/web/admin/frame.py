@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -16,10 +15,9 @@ from starlette.responses import HTMLResponse, Response
 from syndicate.config import Settings
 from syndicate.model import Role
 from syndicate.store.operators import Operator
+from syndicate.web.static_files import StaticFile
 
 FOLDER: Final = "admin/"
-STYLE: Final = FOLDER + "admin.css"
-SCRIPT: Final = FOLDER + "admin.js"
 _HEADERS: Final = {
     "cache-control": "no-store",
     "x-robots-tag": "noindex, nofollow",
@@ -32,11 +30,14 @@ _HEADERS: Final = {
 _MENU: Final = (
     ("", "Overview", Role.VIEWER),
     ("/issues", "Issues", Role.VIEWER),
+    ("/digests", "Digests", Role.VIEWER),
+    ("/growth", "Growth", Role.VIEWER),
     ("/subscribers", "Subscribers", Role.EDITOR),
     ("/suppressions", "Suppressions", Role.EDITOR),
-    ("/sources", "Sources and feeds", Role.VIEWER),
+    ("/sources", "Sources", Role.VIEWER),
+    ("/api", "API", Role.OWNER),
     ("/settings", "Settings", Role.OWNER),
-    ("/audit", "Audit log", Role.OWNER),
+    ("/audit", "Audit", Role.OWNER),
 )
 _RANK: Final = {Role.VIEWER: 0, Role.EDITOR: 1, Role.OWNER: 2}
 
@@ -53,10 +54,8 @@ class Frame:
         root = urlsplit(settings.service.public_url).path.rstrip("/")
         self.base = f"{root}/admin"
         self.secure = urlsplit(settings.service.public_url).scheme == "https"
-        self.style = templates[STYLE].encode()
-        self.style_tag = hashlib.sha256(self.style).hexdigest()[:16]
-        self.script = templates[SCRIPT].encode()
-        script_tag = hashlib.sha256(self.script).hexdigest()[:16]
+        style, script = (StaticFile(name, templates[FOLDER + name].encode()) for name in ("admin.css", "admin.js"))
+        self.static = style, script
         zone = ZoneInfo(settings.site.timezone)
         self._templates = SandboxedEnvironment(
             loader=DictLoader({name: text for name, text in templates.items() if name.startswith(FOLDER)}),
@@ -68,25 +67,28 @@ class Frame:
         )
         self._templates.finalize = lambda value: "" if value is None else value
         self._templates.filters["moment"] = lambda at: _moment(at, zone)
+        self._templates.filters["short"] = lambda at: _moment(at, zone)[:16]
+        self._templates.filters["period"] = _period
         self._templates.filters["number"] = lambda count: f"{count:,}".replace(",", "\u202f")
         self._templates.globals.update(
             site_title=settings.site.title or "Syndicate",
             base=self.base,
-            style=f"{root}/static/admin.css?v={self.style_tag}",
-            script=f"{root}/static/admin.js?v={script_tag}",
+            style=f"{root}{style.path}",
+            script=f"{root}{script.path}",
             zone=zone.key,
         )
 
     def page(
-        self, name: str, *, operator: Operator | None, form_token: str, status: int = 200, **values: Any
+        self, name: str, *, operator: Operator | None, form_token: str, here: str = "", status: int = 200, **values: Any
     ) -> Response:
-        """One page. ``form_token`` goes into each of its forms."""
+        """One page. ``form_token`` goes into each of its forms; ``here`` is its place below /admin."""
         menu = [] if operator is None else [(path, word) for path, word, role in _MENU if may(operator, role)]
         text = self._templates.get_template(f"{FOLDER}{name}.html").render(
             **values,
             operator=operator,
             csrf=form_token,
             menu=menu,
+            here=next((path for path, _ in menu[1:] if here.startswith(path)), ""),
             editor=operator is not None and may(operator, Role.EDITOR),
             owner=operator is not None and may(operator, Role.OWNER),
         )
@@ -95,3 +97,9 @@ class Frame:
 
 def _moment(at: datetime | None, zone: ZoneInfo) -> str:
     return "" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _period(period: str) -> str:
+    """The period of an issue as people read it: that of one sent by hand holds a time to the microsecond."""
+    kind, _, rest = period.partition("/")
+    return "sent by hand" if kind == "manual" else f"{kind} {rest}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from syndicate.web.feed_server.held import Held
-from syndicate.web.feed_server.messages import OPEN, Head, head
+from syndicate.web.feed_server.messages import OPEN, SAFE, Head, head
 
 MovedTo = Callable[[str], bytes]
 Answer = tuple[Head, bytes]
@@ -36,7 +36,7 @@ def _plain(status: int, text: str, *fields: tuple[bytes, bytes]) -> Answer:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
-        (b"x-content-type-options", b"nosniff"),
+        *SAFE,
         *OPEN,
         *fields,
     ]
@@ -94,7 +94,7 @@ def part(held: Held, encoding: str, body: bytes) -> Answer:
         (b"content-type", held.about.media_type.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"im", b"feed"),
-        (b"x-content-type-options", b"nosniff"),
+        *SAFE,
         *shared.items(),
     ]
     if encoding == "gzip":

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import Any, Final
 
 from syndicate.web.feed_server.conditions import ANY, Headers, Tag, content_of, entity_tags
-from syndicate.web.feed_server.messages import OPEN, Fields, Head, head
+from syndicate.web.feed_server.messages import OPEN, SAFE, Fields, Head, head
 from syndicate.web.feed_server.negotiation import ENCODINGS, acceptable
 
 YEAR: Final = 31_536_000  # seconds
@@ -149,7 +149,7 @@ def _variant(encoding: str, encoded: Encoded, digest: str, last_modified: bytes,
         (b"content-length", str(encoded.size).encode()),
         (b"last-modified", last_modified),
         *shared,
-        (b"x-content-type-options", b"nosniff"),
+        *SAFE,
         (b"accept-ranges", b"none"),
     ]
     if encoding != "identity":
