@@ -62,6 +62,7 @@ class Invocation:
         from syndicate.service.wiring import Services
 
         with self.opened(Services(self.settings)) as services:
+            services.config_file = self.config
             yield services
 
     @contextmanager

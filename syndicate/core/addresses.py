@@ -186,6 +186,11 @@ def clean_name(text: str) -> str:
     return _cut(name)
 
 
+def name_key(name: str) -> str:
+    """What a name is found by: without regard to case."""
+    return name.casefold()
+
+
 def _kept(character: str) -> str:
     if character in _JOINERS:
         return character

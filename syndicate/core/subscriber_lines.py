@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from syndicate.config.publications import Digest
 from syndicate.core.addresses import Address, clean_name, parse_address, shown
@@ -30,8 +31,7 @@ _LONGEST_LINE: Final = 65_536
 _LONGEST_RECORD: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record: the number of its first line (from 1), and its fields or what is wrong with it."""
 
     number: int
@@ -39,8 +39,7 @@ class Record:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriberLine:
+class SubscriberLine(NamedTuple):
     """What one line asks for. None = the line does not say."""
 
     number: int
@@ -174,7 +173,10 @@ class LineReader:
     """Reads records under one header, into what they ask for; remembers values that come again and again."""
 
     def __init__(self, header: Header, digests: Mapping[str, Digest], default_digest: str | None) -> None:
-        self._places = tuple(header.places.items())
+        # One past the end stands for a column that is not there: ``read`` puts an empty field at each line's end.
+        self._fields: Callable[[Sequence[str]], tuple[str, ...]] = itemgetter(
+            *(header.places.get(name, -1) for name in COLUMNS)
+        )
         self._digests = digests
         self._default_digest = default_digest
         self._frequency: Callable[[str, str], Frequency] = lru_cache(1000)(
@@ -191,18 +193,16 @@ class LineReader:
         """What a record asks for. Raises AddressError or UsageError with what is wrong with it."""
         if record.problem is not None:
             raise UsageError(record.problem)
-        fields = list(record.fields)
-        if len(fields) < self._width:
-            fields += [""] * (self._width - len(fields))
-        values = {name: fields[place].strip() for name, place in self._places}
-        address = parse_address(values["email"])
-        digest = values.get("digest") or self._default_digest
-        if digest is None:
+        fields = [*record.fields, ""]
+        if len(fields) <= self._width:
+            fields += [""] * (self._width - len(fields) + 1)
+        email, name, digest, frequency, topics, timezone, language, state = map(str.strip, self._fields(fields))
+        address = parse_address(email)
+        digest = digest or self._default_digest or ""
+        if not digest:
             raise UsageError("does not say which digest; add a column digest, or --digest")
         if digest not in self._digests:
             raise UsageError(f"there is no digest {shown(digest)!r}; there is: {', '.join(self._digests)}")
-        frequency, topics = values.get("frequency"), values.get("topics")
-        timezone, language, name = values.get("timezone"), values.get("language"), values.get("name")
         return SubscriberLine(
             number=record.number,
             address=address,
@@ -212,13 +212,12 @@ class LineReader:
             topics=self._topics(topics, digest) if topics else None,
             timezone=self._timezone(timezone) if timezone else None,
             language=self._language(language) if language else None,
-            state=_state(values.get("state")),
+            state=_state(state) if state else None,
         )
 
 
-def _state(text: str | None) -> SubscriptionState | None:
-    if not text:
-        return None
+@lru_cache(100)
+def _state(text: str) -> SubscriptionState:
     try:
         return SubscriptionState(text.lower())
     except ValueError:

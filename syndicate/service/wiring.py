@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ class Services:
     def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.clock = clock
+        #: The file that the settings were read from, if they were.
+        self.config_file: Path | None = None
         #: When this process's clock ticked last (``time.monotonic``); None in a process without one.
         self.ticked_at: float | None = None
         #: What this process counts for ``/metrics``.

@@ -1,35 +1,21 @@
-"""What the console alone reads: pages of the ledger, editions, people by the start of an address."""
+"""What the console alone reads: editions, and people by the beginning of an address or a name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Select, or_, select
 from sqlmodel import Session, col
 
-from syndicate.model import DeliveryState, Subscriber
+from syndicate.core.addresses import name_key
+from syndicate.model import Subscriber
 from syndicate.store.subscribers import subscribers, to_subscriber
-from syndicate.store.tables import DeliveryRow, EditionRow, SubscriberRow
+from syndicate.store.tables import BounceRow, EditionRow
 
 # Above every character that an address can hold, in the order of both databases.
 _AFTER = "\U0010fffd"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerLine:
-    """One delivery of an issue. ``email`` is None once its reader was erased."""
-
-    id: int
-    email: str | None
-    state: DeliveryState
-    reason: str | None
-    attempts: int
-    due_at: datetime
-    finished_at: datetime | None
-    relay: str | None
-    code: int | None
-    reply: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,36 +27,6 @@ class EditionLine:
     subject: str
     recipients: int
     kept: bool
-
-
-def ledger_page(
-    session: Session, issue_id: int, state: DeliveryState, *, limit: int, after: tuple[datetime, int] | None = None
-) -> list[LedgerLine]:
-    """An issue's deliveries of one state, in the order of ``ix_deliveries_issue_state``; ``after``: where to go on."""
-    query = (
-        select(DeliveryRow, col(SubscriberRow.email))
-        .outerjoin(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
-        .where(col(DeliveryRow.issue_id) == issue_id, col(DeliveryRow.state) == state.value)
-        .order_by(col(DeliveryRow.due_at), col(DeliveryRow.id))
-        .limit(limit)
-    )
-    if after is not None:
-        query = query.where(tuple_(col(DeliveryRow.due_at), col(DeliveryRow.id)) > after)
-    return [
-        LedgerLine(
-            id=row.id or 0,
-            email=email,
-            state=DeliveryState(row.state),
-            reason=row.reason,
-            attempts=row.attempts,
-            due_at=row.due_at,
-            finished_at=row.finished_at,
-            relay=row.relay,
-            code=row.reply_code,
-            reply=row.reply,
-        )
-        for row, email in session.execute(query)
-    ]
 
 
 def edition_lines(session: Session, issue_id: int, *, limit: int) -> list[EditionLine]:
@@ -101,6 +57,63 @@ def edition_message(session: Session, issue_id: int, edition_id: int) -> bytes |
 
 def people_like(session: Session, start: str, *, limit: int, after: str = "") -> list[Subscriber]:
     """Subscribers whose address (its compared form) begins so, by address; ``after``: the last one's compared form."""
+    return [to_subscriber(row) for row in session.connection().execute(addressed(start, limit, after))]
+
+
+def addressed(start: str, limit: int, after: str = "") -> Select[Any]:
+    """The statement of ``people_like``; walks the index of addresses."""
     key = subscribers.c.email_key
-    query = select(subscribers).where(key >= start, key < start + _AFTER, key > after).order_by(key).limit(limit)
-    return [to_subscriber(row) for row in session.connection().execute(query)]
+    query = select(subscribers).where(key >= start, key < start + _AFTER).order_by(key).limit(limit)
+    return query.where(key > after) if after else query
+
+
+def people_named(
+    session: Session, start: str, *, limit: int, after: tuple[str, int] | None = None
+) -> list[tuple[Subscriber, str]]:
+    """Subscribers whose name begins so, in any case, each with its key; ``after``: the last one's key and number."""
+    rows = session.connection().execute(named(start, limit, after))
+    return [(to_subscriber(row), row.name_key) for row in rows]
+
+
+def named(start: str, limit: int, after: tuple[str, int] | None = None) -> Select[Any]:
+    """The statement of ``people_named``; walks the index of names."""
+    key, begins = subscribers.c.name_key, name_key(start)
+    query = select(subscribers).where(key >= begins, key < begins + _AFTER)
+    if after is not None:
+        # The first condition is what the index is walked by.
+        query = query.where(key >= after[0], or_(key > after[0], subscribers.c.id > after[1]))
+    return query.order_by(key, subscribers.c.id).limit(limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnedLine:
+    """One message that came back for a delivery to a reader; ``counted`` False once the address was taken off."""
+
+    issue_id: int
+    at: datetime
+    cls: str
+    status: str | None
+    code: int | None
+    text: str
+    counted: bool
+
+
+def returned_for(
+    session: Session, subscriber_id: int, *, issue_id: int | None = None, limit: int = 50
+) -> list[ReturnedLine]:
+    """What came back from a reader's address, for one issue or all, newest first."""
+    columns = (
+        col(BounceRow.issue_id), col(BounceRow.at), col(BounceRow.cls), col(BounceRow.status), col(BounceRow.code),
+        col(BounceRow.text), col(BounceRow.counted),
+    )  # fmt: skip
+    query = select(*columns).where(col(BounceRow.subscriber_id) == subscriber_id)
+    if issue_id is not None:
+        query = query.where(col(BounceRow.issue_id) == issue_id)
+    rows = session.execute(query.order_by(col(BounceRow.sent_at).desc(), col(BounceRow.id).desc()).limit(limit))
+    return [ReturnedLine(**row._asdict()) for row in rows]
+
+
+def person_of_hash(session: Session, email_hash: str) -> Subscriber | None:
+    """The subscriber whose address has this keyed hash."""
+    row = session.connection().execute(select(subscribers).where(subscribers.c.email_hash == email_hash)).first()
+    return None if row is None else to_subscriber(row)

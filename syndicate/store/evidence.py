@@ -121,6 +121,13 @@ def deliveries_to(session: Session, subscriber_id: int, issue_ids: Sequence[int]
     return found | {row.issue_id: replace(row, due_at=leaders.get(row.joined_to, row.due_at)) for row in follow}
 
 
+def delivery_by_id(session: Session, issue_id: int, delivery_id: int) -> tuple[DeliveryFacts, int | None] | None:
+    """One delivery of an issue, and its reader's number; None when there is none of that number."""
+    query = select(DeliveryRow).where(col(DeliveryRow.id) == delivery_id, col(DeliveryRow.issue_id) == issue_id)
+    row = session.execute(query).scalar_one_or_none()
+    return None if row is None else (_delivery(row), row.subscriber_id)
+
+
 def same_mail(session: Session, subscriber_id: int, rows: Iterable[DeliveryFacts]) -> dict[int, list[SameMail]]:
     """The deliveries that shared their mails with these, by the id of each of these."""
     groups = {row.joined_to for row in rows if row.joined_to is not None}

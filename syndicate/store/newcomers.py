@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlmodel import Session
 
-from syndicate.core.addresses import Address
+from syndicate.core.addresses import Address, name_key
 from syndicate.model import Frequency, Subscriber, Subscription, SubscriptionState
 from syndicate.store.articles import SEQ, counters
 from syndicate.store.columns import canonical_json
@@ -19,7 +19,7 @@ from syndicate.store.compiled import Compiled, moment, new_row
 from syndicate.store.statements import upsert_in
 from syndicate.store.subscribers import find_subscriber, subscribers, subscriptions
 
-_PERSON = ("email", "email_key", "email_hash", "domain", "name", "language", "timezone", "created_at")
+_PERSON = ("email", "email_key", "email_hash", "domain", "name", "language", "timezone", "created_at", "name_key")
 _CHOICE = (
     *("subscriber_id", "digest", "state", "frequency", "topics", "cursor", "first", "carry"),
     *("created_at", "confirmed_at", "unsubscribed_at"),
@@ -46,6 +46,7 @@ def ensure_subscriber(
         "language": language,
         "timezone": timezone,
         "created_at": moment(session, now),
+        "name_key": name_key(name),
     }
     added = _ADD_PERSON.rows(session, row)
     if added:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sqlmodel import Session, col
 
 from syndicate.errors import UnknownNameError
 from syndicate.model import Role
+from syndicate.store.engine import Database
 from syndicate.store.statements import insert_new
 from syndicate.store.tables import AuditRow, OperatorRow, OperatorSessionRow
 
@@ -123,6 +125,28 @@ def signed_in(session: Session, key: str, now: datetime) -> Operator | None:
 def note_audit(session: Session, operator: str, action: str, now: datetime, *, about: str = "") -> None:
     """Write one line of the log."""
     session.add(AuditRow(at=now, operator=operator, action=action, about=about))
+
+
+class Audited(Database):
+    """The same database for one action of an operator: the first transaction that writes brings the line of the log.
+
+    So there is no action without its line, and no line of one that failed. ``noted`` says whether it was written.
+    """
+
+    def __init__(self, database: Database, operator: str, action: str, now: datetime, *, about: str = "") -> None:
+        self.__dict__.update(database.__dict__)
+        self._line = (operator, action, now, about)
+        self.noted = False
+
+    @contextmanager
+    def write(self, *, snapshot: bool = False) -> Iterator[Session]:
+        """As of any database, with the line of the log beside what it writes."""
+        with super().write(snapshot=snapshot) as session:
+            yield session
+            if not self.noted:
+                operator, action, now, about = self._line
+                note_audit(session, operator, action, now, about=about)
+        self.noted = True
 
 
 def audit_log(session: Session, *, limit: int, before: int | None = None) -> Sequence[AuditEntry]:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, case, literal, select, update
 from sqlmodel import Session
 
+from syndicate.core.addresses import name_key
 from syndicate.model import Subscriber, Subscription, SubscriptionState
 from syndicate.store.articles import highest_seq
 from syndicate.store.columns import canonical_json
@@ -70,10 +71,11 @@ def insert_subscribers(session: Session, new: Sequence[NewSubscriber], *, now: d
             one.subscriber.name,
             one.subscriber.language,
             one.subscriber.timezone,
+            name_key(one.subscriber.name),
         )
         for one in new
     ]
-    names = ("email", "email_key", "email_hash", "domain", "name", "language", "timezone")
+    names = ("email", "email_key", "email_hash", "domain", "name", "language", "timezone", "name_key")
     insert_many(session, subscribers, names, rows, {"created_at": now}, unique=("email_key",))
     keys = [one.subscriber.email_key for one in new]
     query = select(subscribers.c.email_key, subscribers.c.id).where(among(session, subscribers.c.email_key, keys))
@@ -117,10 +119,16 @@ def insert_subscriptions(
 def update_subscribers(session: Session, changed: Sequence[Subscriber]) -> None:
     """Set name, language and time zone."""
     rows = [
-        {"which": one.id, "new_name": one.name, "new_language": one.language, "new_timezone": one.timezone}
+        {
+            "which": one.id,
+            "new_name": one.name,
+            "new_language": one.language,
+            "new_timezone": one.timezone,
+            "new_name_key": name_key(one.name),
+        }
         for one in changed
     ]
-    _update(session, subscribers, rows, ("name", "language", "timezone"))
+    _update(session, subscribers, rows, ("name", "language", "timezone", "name_key"))
 
 
 def update_subscriptions(session: Session, changed: Sequence[Subscription]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, case, delete, func, insert, select, update
 from sqlmodel import Session, SQLModel, col
 
+from syndicate.core.addresses import name_key
 from syndicate.core.links import PROBES
 from syndicate.model import DeliveryState, Frequency, Subscriber, Subscription, SubscriptionState, WebhookEvent
 from syndicate.store.articles import highest_seq
@@ -90,7 +91,10 @@ def hash_and_domain(session: Session, subscriber_id: int) -> tuple[str, str] | N
 def update_person(session: Session, subscriber_id: int, changes: Mapping[str, str | None]) -> None:
     """Set name, language or timezone."""
     if changes:
-        session.connection().execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(dict(changes)))
+        values = dict(changes)
+        if "name" in changes:
+            values["name_key"] = name_key(changes["name"] or "")
+        session.connection().execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(values))
 
 
 def subscription_by_id(session: Session, subscription_id: int) -> Subscription | None:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from syndicate.errors import SyndicateError
 from syndicate.service.metrics import Metrics
-from syndicate.web.admin import Console
+from syndicate.web.admin import IMPORT, Console
 from syndicate.web.api.app import ROOT, make_api
 from syndicate.web.callbacks import CALLBACKS, Callbacks
 from syndicate.web.errors import FAULT, told, told_status
@@ -89,7 +89,7 @@ def make_app(services: Services, *, pictures: Path | None = None) -> ASGIApp:
     ]
     application = Starlette(
         routes=routes,
-        middleware=[Middleware(BodyLimit, elsewhere=(CALLBACKS, HOOKS))],
+        middleware=[Middleware(BodyLimit, elsewhere=(CALLBACKS, HOOKS, IMPORT))],
         exception_handlers={SyndicateError: expected, HTTPException: refused, Exception: fault},
     )
     # Around everything that is a page, so that the one of an unexpected error has the headers as well. Feeds come

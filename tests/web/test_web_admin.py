@@ -2,60 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyotp
 import pytest
+from console_desk import PASSWORD, Desk, token
 from members_setup import rows
 from own_host import own_host
 from publisher import Publisher
 from starlette.testclient import TestClient
 
 from syndicate.errors import UsageError
-from syndicate.model import Role
+from syndicate.model import Role, WebhookEvent
+from syndicate.pipeline.members.suppressing import suppress
 from syndicate.pipeline.operators import accounts
 from syndicate.pipeline.operators.signing_in import FAILURES, LOCKED_FOR
-from syndicate.service.wiring import Services
+from syndicate.store.outbox import emit
 from syndicate.web.admin import Console
 from syndicate.web.admin.frame import _RANK, Frame
 from syndicate.web.admin.guard import COOKIE, Guard
 from syndicate.web.app import make_app
-
-PASSWORD = "a long enough password"
-
-
-class Desk:
-    """A publisher with a held draft, and one operator of each role."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        more = "\n[admin]\nenabled = true\n"
-        self.publisher = Publisher(folder, database=url, digest='approval = "hold"', more=more).write()
-        self.now = datetime.now(UTC)
-        self.services: Services = self.publisher.services(lambda: self.now)
-        for role in Role:
-            accounts.add_operator(self.services.database, role.value, PASSWORD, role, self.now)
-
-    def client(self) -> TestClient:
-        return TestClient(make_app(self.services), base_url=own_host(self.services), follow_redirects=False)
-
-    def signed_in(self, name: str, code: str = "") -> TestClient:
-        client = self.client()
-        assert self.sign_in(client, name, PASSWORD, code) == 303
-        return client
-
-    def sign_in(self, client: TestClient, name: str, password: str, code: str = "") -> int:
-        csrf = token(client.get("/admin/sign-in").text)
-        form = {"csrf": csrf, "name": name, "password": password, "code": code}
-        return client.post("/admin/sign-in", data=form).status_code
-
-
-def token(page: str) -> str:
-    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
-    assert found
-    return found[1]
 
 
 @pytest.fixture
@@ -72,6 +40,9 @@ def drafted(desk: Desk) -> Desk:
     desk.publisher.run("poll")
     desk.publisher.subscribe(desk.services, 3)
     desk.publisher.run("send", "morning")
+    suppress(desk.services.database, desk.services.keyring, "spam.example", note="", now=desk.now)
+    with desk.services.database.write() as session:
+        emit(session, WebhookEvent.CONFIRMED, {"subscriber_id": 1}, desk.now, subscriber_id=1, only="crm")
     return desk
 
 
@@ -88,7 +59,7 @@ def test_every_route_refuses_who_may_not(drafted: Desk) -> None:
     clients = {role: drafted.signed_in(role.value) for role in Role}
     stranger = drafted.client()
     for place in places:
-        path = "/admin" + place.path.format(number=1, edition=1)
+        path = "/admin" + place.path.format(number=1, edition=1, delivery=1)
         answer = stranger.request(place.method, path)
         assert answer.status_code == 303, path
         assert answer.headers["location"].endswith("/admin/sign-in")
@@ -100,6 +71,7 @@ def test_every_route_refuses_who_may_not(drafted: Desk) -> None:
             csrf = token(client.get("/admin").text)
             answer = client.request(place.method, path, data={"csrf": csrf} if place.method == "POST" else None)
             assert answer.status_code == 403, (path, role)
+            assert "This is for the role" in answer.text
 
 
 def test_no_form_of_others_is_taken(drafted: Desk) -> None:
@@ -250,6 +222,9 @@ def test_looking_writes_nothing(drafted: Desk) -> None:
         "audit",
         "operators",
         "operator_sessions",
+        "suppressions",
+        "webhook_messages",
+        "consent_events",
     )
 
     def everything() -> list[object]:
@@ -259,5 +234,5 @@ def test_looking_writes_nothing(drafted: Desk) -> None:
     guard = Guard(drafted.services, Frame(drafted.services.settings, drafted.services.templates))
     for place in Console(drafted.services).places(guard):
         if place.method == "GET":
-            client.get("/admin" + place.path.format(number=1, edition=1))
+            client.get("/admin" + place.path.format(number=1, edition=1, delivery=1))
     assert everything() == before

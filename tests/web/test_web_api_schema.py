@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
@@ -32,6 +34,7 @@ CHECKS = [
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
+    allow_header_conformance,
 ]
 
 
@@ -42,6 +45,11 @@ def site(database: Database, keyring: Keyring, now: datetime, tmp_path: Path) ->
     assert site.subscriber().status_code == 201
     assert site.send().status_code == 201
     return site
+
+
+@pytest.fixture
+def sqlite_site(sqlite_database: Database, keyring: Keyring, now: datetime, tmp_path: Path) -> ApiSite:
+    return ApiSite(sqlite_database, keyring, now, tmp_path)
 
 
 def operations(site: ApiSite) -> Iterator[Any]:
@@ -90,6 +98,13 @@ def test_a_few_requests_of_each_operation(site: ApiSite) -> None:
     assert tried[200] > 10, tried
     assert tried[404] > 5, tried
     assert tried[422] > 10, tried
+
+
+def test_no_operation_answers_without_a_token(sqlite_site: ApiSite) -> None:
+    stranger = sqlite_site.client_with(None)
+    for operation in operations(sqlite_site):
+        path = re.sub("{[^}]+}", "1", operation.path)
+        assert stranger.request(operation.method, path).status_code == 401, operation.label
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import time
+import tomllib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from syndicate.config.sections import Service
 from syndicate.core.api_scopes import SCOPES
 from syndicate.model import Keyring
 from syndicate.service.logs import REQUEST_ID, JsonFormatter, TextFormatter
@@ -355,6 +357,33 @@ def test_the_compose_file_is_of_one_piece() -> None:
             for name in line.split()[1:-1]:
                 assert (context / name).exists(), name
                 assert f"!{name}" in (context / ".dockerignore").read_text()
+
+
+def test_what_the_samples_start_is_there() -> None:
+    """Commands and options that stand in files nobody runs here are those of the program."""
+    from typer.main import get_command
+
+    from syndicate.cli.main import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    started = [service["command"][0] for service in document["services"].values() if "command" in service]
+    docker = (DEPLOY / "Dockerfile").read_text()
+    found = re.search(r'^CMD \["(\w+)"\]$', docker, re.MULTILINE)
+    unit = re.search(
+        r"^ExecStart=\S+/syndicate -c \S+/config\.toml (\w+)$", (DEPLOY / "syndicate.service").read_text(), re.MULTILINE
+    )
+    assert found is not None
+    assert unit is not None
+    assert {*started, found[1], unit[1]} == {"run", "worker"} <= set(commands)
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert 'ENTRYPOINT ["syndicate"]' in docker
+    assert "syndicate" in scripts
+    # The variable of compose.yaml is one that the settings know.
+    (name,) = document["services"]["run"]["environment"]
+    section, _, key = name.removeprefix("SYNDICATE_").lower().partition("__")
+    assert (section, key.removesuffix("_file")) == ("service", "database")
+    assert f"{key}" in Service.model_fields or key.removesuffix("_file") in Service.model_fields
 
 
 def test_nginx_and_caddy_take_their_files(tmp_path: Path) -> None:

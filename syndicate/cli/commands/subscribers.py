@@ -189,6 +189,7 @@ def import_(
     confirmed: Annotated[
         bool, typer.Option("--confirmed", help="You have these readers' consent (lines that say a state keep it).")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and store nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import readers from CSV with the columns email, name, digest, frequency, topics, timezone, language, state.
@@ -197,7 +198,9 @@ def import_(
     """
     from syndicate.pipeline.members.import_chunk import ImportRules
     from syndicate.pipeline.members.importing import import_subscribers
+    from syndicate.service.collecting import collect_seldom
 
+    collect_seldom()
     call = invocation(ctx, as_json)
     problems: list[dict[str, Any]] = []
 
@@ -212,15 +215,15 @@ def import_(
             services.settings,
             services.keyring,
             lines,
-            ImportRules(digest=digest, confirmed=confirmed, origin=file.name),
+            ImportRules(digest=digest, confirmed=confirmed, dry_run=dry_run, origin=file.name),
             now=services.clock(),
             report=report,
             progress=advance,
         )
     if done.unused:
         call.output.note(f"columns that were not read: {', '.join(map(_with_hint, done.unused))}")
-    call.output.document(_imported(done) | {"problems": problems})
-    call.output.text(_import_line(done))
+    call.output.document(_imported(done) | {"dry_run": dry_run, "problems": problems})
+    call.output.text(f"{'nothing was stored: ' if dry_run else ''}{_import_line(done)}")
 
 
 def _with_hint(title: str) -> str:

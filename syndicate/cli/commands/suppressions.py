@@ -66,15 +66,12 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Never write to an address or a domain again; mail that is queued for it does not leave any more."""
-    from syndicate.pipeline.members.suppressing import listed_as
-    from syndicate.store import suppressions
+    from syndicate.pipeline.members.suppressing import listed_as, suppress
 
     call = invocation(ctx, as_json)
     with call.services() as services:
         scope, value = listed_as(services.keyring, entry)
-        with services.database.write() as session:
-            reason = suppressions.SuppressionReason.MANUAL
-            new = suppressions.add(session, scope, value, reason, now=services.clock(), note=note)
+        new = suppress(services.database, services.keyring, entry, note=note, now=services.clock())
     call.output.document({"scope": scope, "value": value, "added": new})
     call.output.text(f"{entry}: {'is suppressed' if new else 'was suppressed already'}")
 
@@ -84,18 +81,15 @@ def remove(ctx: typer.Context, entry: Entry, as_json: JsonOption = False) -> Non
 
     Exit status 1 when it was not on it. Subscriptions that a complaint ended stay ended.
     """
-    from syndicate.pipeline.members.suppressing import listed_as
-    from syndicate.store import suppressions
-    from syndicate.store.bounces import absolve
+    from syndicate.pipeline.members.suppressing import listed_as, release
 
     call = invocation(ctx, as_json)
     with call.services() as services:
         scope, value = listed_as(services.keyring, entry)
-        with services.database.write() as session:
-            gone = suppressions.remove(session, scope, value)
-            absolved = absolve(session, value) if gone and scope == "address" else 0
-    call.output.document({"scope": scope, "value": value, "removed": gone, "absolved": absolved})
-    if not gone:
+        absolved = release(services.database, services.keyring, entry)
+    gone = absolved is not None
+    call.output.document({"scope": scope, "value": value, "removed": gone, "absolved": absolved or 0})
+    if absolved is None:
         call.output.note(f"{entry}: was not on the list")
         raise typer.Exit(FAILED)
     call.output.text(f"{entry}: may be written to again; {counted(absolved, 'returned message')} counts no more")

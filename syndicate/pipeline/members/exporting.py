@@ -7,13 +7,16 @@ names would change them on the way back, so that is left to whoever opens the fi
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from syndicate.core.subscriber_lines import COLUMNS, TOPIC_SEPARATOR
 from syndicate.core.topics import chosen_topics
 from syndicate.store.engine import Database
 from syndicate.store.subscriber_batches import Membership, memberships
+
+_PAGE = 500
 
 
 class Writable(Protocol):
@@ -39,6 +42,21 @@ def export_subscribers(
             count += 1
             progress(1)
     return count
+
+
+def export_pages(database: Database, *, digest: str | None = None) -> Iterator[str]:
+    """The same text in pieces of some hundred lines, for whoever sends it on while it is read."""
+    page = io.StringIO(newline="")
+    writer = csv.writer(page)
+    writer.writerow(COLUMNS)
+    with database.read() as session:
+        for number, membership in enumerate(memberships(session, digest), start=1):
+            writer.writerow(_fields(membership))
+            if number % _PAGE == 0:
+                yield page.getvalue()
+                page.seek(0)
+                page.truncate()
+    yield page.getvalue()
 
 
 def _fields(membership: Membership) -> list[str]:

@@ -45,10 +45,14 @@ class Imported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRules:
-    """``digest``: for lines that name none. ``confirmed``: the operator declares consent for lines without a state."""
+    """``digest``: for lines that name none. ``confirmed``: the operator declares consent for lines without a state.
+
+    ``dry_run``: everything is looked at and nothing is stored.
+    """
 
     digest: str | None = None
     confirmed: bool = False
+    dry_run: bool = False
     origin: str = ""  # the file's name, for the proof of consent
 
 
@@ -73,6 +77,7 @@ class _Chunk:
     digests: Mapping[str, Digest]
     now: datetime
     highest_seq: int
+    seen: set[int] = field(default_factory=set)
     people: dict[str, _Person] = field(default_factory=dict)
     memberships: dict[tuple[str, str], _Membership] = field(default_factory=dict)
 
@@ -87,12 +92,14 @@ def store_lines(
     now: datetime,
     result: Imported,
     report: Callable[[int, str], None],
+    seen: set[int],
 ) -> None:
     """Apply lines in their order, in the caller's transaction, and count into ``result``.
 
-    A later line for the same address and digest goes over an earlier one.
+    A later line for the same address and digest goes over an earlier one. ``seen`` is a dry run's memory of what
+    earlier chunks would have added.
     """
-    chunk = _Chunk(rules=rules, digests=digests, now=now, highest_seq=highest_seq(session))
+    chunk = _Chunk(rules=rules, digests=digests, now=now, highest_seq=highest_seq(session), seen=seen)
     hashes = {line.address.key: hash_address(line.address.key, keyring.hash_key) for line in lines}
     refused = suppressed_hashes(session, hashes.values())
     refused_domains = suppressed_domains(session, {line.address.domain for line in lines})
@@ -108,7 +115,13 @@ def store_lines(
         changed = _apply_person(chunk, line, stored, hashes[line.address.key])
         membership = None if stored is None else subscribed.get((stored.id, line.digest))
         _apply_membership(chunk, line, membership, result, changed=changed)
-    _write(session, chunk, result)
+    if rules.dry_run:
+        result.owed += sum(
+            membership.stored is None and membership.wanted.state is SubscriptionState.UNCONFIRMED
+            for membership in chunk.memberships.values()
+        )
+    else:
+        _write(session, chunk, result)
 
 
 def _apply_person(chunk: _Chunk, line: SubscriberLine, stored: Subscriber | None, email_hash: str) -> bool:
@@ -145,6 +158,11 @@ def _apply_membership(
     membership = chunk.memberships.get(place)
     event = _event(chunk, line)
     if membership is None and stored is None:
+        if chunk.rules.dry_run:
+            if hash(place) in chunk.seen:
+                result.unchanged += 1  # or changed by it; added it is not
+                return
+            chunk.seen.add(hash(place))
         chunk.memberships[place] = _Membership(None, _new(chunk, line, event), [(event, line.number)])
         result.added += 1
         return

@@ -20,17 +20,16 @@ def suppress(database: Database, keyring: Keyring, what: str, *, note: str, now:
         return add(session, scope, value, SuppressionReason.MANUAL, now=now, note=note)
 
 
-def release(database: Database, keyring: Keyring, what: str) -> bool:
+def release(database: Database, keyring: Keyring, what: str) -> int | None:
     """Take an address or a domain off the list; what came back from it before counts no more.
 
-    Says whether it was on it. Raises AddressError.
+    Returns how many returned messages those are, None when it was not on the list. Raises AddressError.
     """
     scope, value = listed_as(keyring, what)
     with database.write() as session:
-        gone = remove(session, scope, value)
-        if gone and scope == "address":
-            absolve(session, value)
-        return gone
+        if not remove(session, scope, value):
+            return None
+        return absolve(session, value) if scope == "address" else 0
 
 
 def release_entry(database: Database, number: int) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String
 from sqlmodel import Field
 
 from syndicate.store.columns import CanonicalJson, UtcDateTime
@@ -10,6 +10,8 @@ from syndicate.store.columns import CanonicalJson, UtcDateTime
 # Ids stand in signed links and Message-IDs: a number must never come back for somebody else, as SQLite's rowids do.
 NEVER_REUSED = {"sqlite_autoincrement": True}
 BIG_ID = BigInteger().with_variant(Integer, "sqlite")
+# In the order of bytes whatever the locale is, so that a beginning is a range; SQLite has no other.
+BYTEWISE = String().with_variant(String(collation="C"), "postgresql")
 
 
 def time_field(*, optional: bool = False, index: bool = False) -> Any:

@@ -3,25 +3,29 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from syndicate.model import DeliveryState, Frequency, SubscriptionState
 from syndicate.store.columns import one_of
-from syndicate.store.tables.fields import NEVER_REUSED, json_field, reference, time_field
+from syndicate.store.tables.fields import BYTEWISE, NEVER_REUSED, json_field, reference, time_field
 
 #: The subscriptions that pause: what the index of them holds.
 PAUSED = "paused_until IS NOT NULL"
 
 
 class SubscriberRow(SQLModel, table=True):
-    """A person. ``email_key`` is the compared form, ``email_hash`` its keyed hash (suppressions are kept under it)."""
+    """A person. ``email_key`` is the compared form, ``email_hash`` its keyed hash (suppressions are kept under it).
+
+    ``name_key`` is the name in lower case, which searches compare byte by byte.
+    """
 
     __tablename__ = "subscribers"
     __table_args__ = (
         UniqueConstraint("email_key", name="uq_subscribers_email_key"),
         Index("ix_subscribers_email_hash", "email_hash"),
         Index("ix_subscribers_domain", "domain"),
+        Index("ix_subscribers_name_key", "name_key"),
         NEVER_REUSED,
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -33,6 +37,7 @@ class SubscriberRow(SQLModel, table=True):
     language: str | None = None
     timezone: str | None = None
     created_at: datetime = time_field()
+    name_key: str = Field(default="", sa_column=Column(BYTEWISE, nullable=False, server_default=text("''")))
 
 
 class SubscriptionRow(SQLModel, table=True):

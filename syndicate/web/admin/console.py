@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute
 
+from syndicate.service.figures import Figures
 from syndicate.web.admin.frame import Frame
+from syndicate.web.admin.growth import GrowthPlaces
 from syndicate.web.admin.guard import Guard, Place
+from syndicate.web.admin.importing import ImportPlaces
+from syndicate.web.admin.integrations import IntegrationPlaces
 from syndicate.web.admin.issues import IssuePlaces
+from syndicate.web.admin.ledger import LedgerPlaces
 from syndicate.web.admin.people import PeoplePlaces
+from syndicate.web.admin.publishing import PublishingPlaces
+from syndicate.web.admin.settings import SettingsPlaces
 from syndicate.web.admin.standing import StandingPlaces
+from syndicate.web.admin.suppressions import SuppressionPlaces
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
@@ -25,10 +33,19 @@ class Console:
 
     def places(self, guard: Guard) -> list[Place]:
         """Every route behind the sign-in."""
+        services = self._services
+        figures = Figures(services)
         return [
-            *StandingPlaces(self._services, guard).places(),
-            *IssuePlaces(self._services, guard).places(),
-            *PeoplePlaces(self._services, guard).places(),
+            *StandingPlaces(services, guard, figures).places(),
+            *IssuePlaces(services, guard, figures).places(),
+            *LedgerPlaces(services, guard, figures).places(),
+            *PublishingPlaces(services, guard, figures).places(),
+            *ImportPlaces(services, guard).places(),
+            *PeoplePlaces(services, guard).places(),
+            *SuppressionPlaces(services, guard).places(),
+            *GrowthPlaces(services, guard, figures).places(),
+            *IntegrationPlaces(services, guard).places(),
+            *SettingsPlaces(services, guard).places(),
         ]
 
     def routes(self) -> list[BaseRoute]:

@@ -30,11 +30,14 @@ _HEADERS: Final = {
 _MENU: Final = (
     ("", "Overview", Role.VIEWER),
     ("/issues", "Issues", Role.VIEWER),
+    ("/digests", "Digests", Role.VIEWER),
+    ("/growth", "Growth", Role.VIEWER),
     ("/subscribers", "Subscribers", Role.EDITOR),
     ("/suppressions", "Suppressions", Role.EDITOR),
-    ("/sources", "Sources and feeds", Role.VIEWER),
+    ("/sources", "Sources", Role.VIEWER),
+    ("/api", "API", Role.OWNER),
     ("/settings", "Settings", Role.OWNER),
-    ("/audit", "Audit log", Role.OWNER),
+    ("/audit", "Audit", Role.OWNER),
 )
 _RANK: Final = {Role.VIEWER: 0, Role.EDITOR: 1, Role.OWNER: 2}
 
@@ -64,6 +67,8 @@ class Frame:
         )
         self._templates.finalize = lambda value: "" if value is None else value
         self._templates.filters["moment"] = lambda at: _moment(at, zone)
+        self._templates.filters["short"] = lambda at: _moment(at, zone)[:16]
+        self._templates.filters["period"] = _period
         self._templates.filters["number"] = lambda count: f"{count:,}".replace(",", "\u202f")
         self._templates.globals.update(
             site_title=settings.site.title or "Syndicate",
@@ -74,15 +79,16 @@ class Frame:
         )
 
     def page(
-        self, name: str, *, operator: Operator | None, form_token: str, status: int = 200, **values: Any
+        self, name: str, *, operator: Operator | None, form_token: str, here: str = "", status: int = 200, **values: Any
     ) -> Response:
-        """One page. ``form_token`` goes into each of its forms."""
+        """One page. ``form_token`` goes into each of its forms; ``here`` is its place below /admin."""
         menu = [] if operator is None else [(path, word) for path, word, role in _MENU if may(operator, role)]
         text = self._templates.get_template(f"{FOLDER}{name}.html").render(
             **values,
             operator=operator,
             csrf=form_token,
             menu=menu,
+            here=next((path for path, _ in menu[1:] if here.startswith(path)), ""),
             editor=operator is not None and may(operator, Role.EDITOR),
             owner=operator is not None and may(operator, Role.OWNER),
         )
@@ -91,3 +97,9 @@ class Frame:
 
 def _moment(at: datetime | None, zone: ZoneInfo) -> str:
     return "" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _period(period: str) -> str:
+    """The period of an issue as people read it: that of one sent by hand holds a time to the microsecond."""
+    kind, _, rest = period.partition("/")
+    return "sent by hand" if kind == "manual" else f"{kind} {rest}"

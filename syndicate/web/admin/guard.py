@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,8 +18,9 @@ from starlette.routing import Route
 from syndicate.errors import SyndicateError
 from syndicate.model import Role
 from syndicate.pipeline.operators.signing_in import form_token, log_action, sign_in, sign_out, who
-from syndicate.store.operators import Operator
+from syndicate.store.operators import Audited, Operator
 from syndicate.web.admin.frame import Frame, may
+from syndicate.web.admin.uploads import upload
 from syndicate.web.errors import told
 from syndicate.web.forms import Form, read_form
 
@@ -37,6 +39,7 @@ class Call:
     operator: Operator
     token: str
     form: Form | None = None
+    file: UploadFile | None = None
 
     def text(self, name: str) -> str:
         """A field of the form, or of the query of a GET; empty when it is not there."""
@@ -47,10 +50,23 @@ class Call:
     @property
     def number(self) -> int:
         """The number in the path. Raises HTTPException 404."""
-        text = self.request.path_params["number"]
-        if not text.isascii() or not text.isdecimal() or not 0 < len(text) < 10:  # noqa: PLR2004 - fits an INTEGER
+        return self.part("number")
+
+    def part(self, name: str) -> int:
+        """Another number in the path. Raises HTTPException 404."""
+        found = as_number(self.request.path_params[name])
+        if found is None:
             raise HTTPException(404)
-        return int(text)
+        return found
+
+    def cursor(self, name: str) -> int | None:
+        """Where a page is to go on; None for what is no number."""
+        return as_number(self.text(name))
+
+
+def as_number(text: str) -> int | None:
+    """A number as the database may have one (it fits an INTEGER); None for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,7 @@ class Place:
     method: str
     role: Role
     handler: Callable[[Call], Response]
+    upload: bool = False  # its form brings a file
 
 
 class Guard:
@@ -76,6 +93,8 @@ class Guard:
         async def endpoint(request: Request) -> Response:
             if place.method == "GET":
                 return await run_in_threadpool(self._show, request, place)
+            if place.upload:
+                return await self._take(request, place)
             form = await read_form(request)
             return await run_in_threadpool(self._act, request, place, form)
 
@@ -93,16 +112,27 @@ class Guard:
         """A page for the operator who called."""
         note = NOTES.get(call.request.query_params.get("note", ""), "")
         values.setdefault("problem", "")
+        here = call.request.url.path.partition("/admin")[2]
         return self.frame.page(
-            name, operator=call.operator, form_token=form_token(call.token), status=status, note=note, **values
+            name,
+            operator=call.operator,
+            form_token=form_token(call.token),
+            here=here,
+            status=status,
+            note=note,
+            **values,
         )
 
     def back(self, path: str, note: str = "done") -> Response:
         """To a page after an action, so that reloading does not repeat it."""
         return RedirectResponse(f"{self.frame.base}{path}?note={note}", status_code=303)
 
+    def audited(self, call: Call, action: str, about: str = "") -> Audited:
+        """The database for an action: the line of the log is written in the transaction that does it."""
+        return Audited(self._services.database, call.operator.name, action, self._services.clock(), about=about)
+
     def log(self, call: Call, action: str, about: str = "") -> None:
-        """Write down what was done."""
+        """Write down what was done, where it changed nothing in the database."""
         log_action(self._services.database, call.operator, action, self._services.clock(), about=about)
 
     def _caller(self, request: Request) -> tuple[Operator, str] | None:
@@ -116,16 +146,26 @@ class Guard:
             return RedirectResponse(f"{self.frame.base}/sign-in", status_code=303)
         return self._answer(place, Call(request, *found))
 
-    def _act(self, request: Request, place: Place, form: Form) -> Response:
+    def _act(self, request: Request, place: Place, form: Form, file: UploadFile | None = None) -> Response:
         found = self._caller(request)
         if found is None:
             return RedirectResponse(f"{self.frame.base}/sign-in", status_code=303)
-        call = Call(request, *found, form)
+        call = Call(request, *found, form, file)
         if not _genuine(form, call.token):
             return self.page(
                 call, "refused", status=403, problem="This form was not made by this session. Go back and reload it."
             )
         return self._answer(place, call)
+
+    async def _take(self, request: Request, place: Place) -> Response:
+        # Who may not is refused before the file is read.
+        found = await run_in_threadpool(self._caller, request)
+        if found is None:
+            return RedirectResponse(f"{self.frame.base}/sign-in", status_code=303)
+        if not may(found[0], place.role):
+            return await run_in_threadpool(self._answer, place, Call(request, *found))
+        async with upload(request) as (form, file):
+            return await run_in_threadpool(self._act, request, place, form, file)
 
     def _answer(self, place: Place, call: Call) -> Response:
         if not may(call.operator, place.role):

@@ -1,31 +1,29 @@
-"""Issues in the console: the list, one issue, its editions and its ledger, and what an operator does to it."""
+"""Issues in the console: the list, one issue, its editions, and what an operator does to it."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from syndicate.core.message.public_copy import public_copy
-from syndicate.errors import SyndicateError, UsageError
-from syndicate.model import DeliveryState, Issue, IssueState, Role
+from syndicate.core.outcomes import BounceClass
+from syndicate.errors import UsageError
+from syndicate.model import IssueState, Role
 from syndicate.pipeline import control
 from syndicate.pipeline.compose import editing
 from syndicate.service import passes
-from syndicate.service.status import pace_now
-from syndicate.store.console import edition_lines, edition_message, ledger_page
-from syndicate.store.issues import get_issue, issue_reasons, list_issues
-from syndicate.store.waves import waves_to_come
+from syndicate.service.figures import Figures
+from syndicate.store.console import edition_lines, edition_message
+from syndicate.store.issues import get_issue, list_issues
 from syndicate.web.admin.guard import Call, Guard, Place
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
 
-_PAGE: Final = 50
+_PAGE: Final = 25
 _EDITIONS: Final = 20
-_LISTED: Final = 100
 # Others' HTML in a frame of ours: no script, no form, no origin; shown by the console alone.
 _MAILED: Final = {
     "content-security-policy": (
@@ -34,6 +32,7 @@ _MAILED: Final = {
     "x-frame-options": "SAMEORIGIN",
     "cache-control": "no-store",
 }
+_VERBS: Final = {"approve", "pause", "resume", "cancel", "resend", "skip", "retry"}
 # What may be pressed in which state.
 _ACTIONS: Final = {
     IssueState.DRAFT: ("approve", "cancel"),
@@ -45,9 +44,10 @@ _ACTIONS: Final = {
 class IssuePlaces:
     """The handlers, with what they need."""
 
-    def __init__(self, services: Services, guard: Guard) -> None:
+    def __init__(self, services: Services, guard: Guard, figures: Figures) -> None:
         self._services = services
         self._guard = guard
+        self._figures = figures
 
     def places(self) -> list[Place]:
         """Viewers look, editors act."""
@@ -55,7 +55,6 @@ class IssuePlaces:
         return [
             Place("/issues", "GET", Role.VIEWER, self.issues),
             Place(one, "GET", Role.VIEWER, self.issue),
-            Place(f"{one}/ledger", "GET", Role.EDITOR, self.ledger),
             Place(f"{one}/editions/{{edition}}", "GET", Role.VIEWER, self.edition),
             Place(f"{one}/edition-mail/{{edition}}", "GET", Role.VIEWER, self.mail),
             Place(f"{one}/edit", "POST", Role.EDITOR, self.edit),
@@ -64,12 +63,24 @@ class IssuePlaces:
         ]
 
     def issues(self, call: Call) -> Response:
-        """The newest issues, of one digest or all."""
-        digest = call.text("digest")
+        """The issues of one digest or all, newest first."""
+        digest, before = call.text("digest"), call.cursor("before")
         with self._services.database.read() as session:
-            found = list_issues(session, digest=digest or None, limit=_LISTED)
+            found = list_issues(
+                session,
+                digest=digest or None,
+                limit=_PAGE + 1,
+                before=before,
+                counting=self._figures.counting,
+            )
+        older = found[_PAGE - 1].id if len(found) > _PAGE else None
         return self._guard.page(
-            call, "issues", issues=found, digest=digest, digests=list(self._services.settings.digest)
+            call,
+            "issues",
+            issues=found[:_PAGE],
+            older=older,
+            digest=digest,
+            digests=list(self._services.settings.digest),
         )
 
     def issue(self, call: Call) -> Response:
@@ -77,67 +88,35 @@ class IssuePlaces:
         return self._issue(call)
 
     def _issue(self, call: Call, *, problem: str = "", status: int = 200) -> Response:
-        services, now, number = self._services, self._services.clock(), call.number
+        services, number = self._services, call.number
         with services.database.read() as session:
-            issue = get_issue(session, number)
+            get_issue(session, number, lambda _session, _ids: {})  # is it there?
+        figures = self._figures.issues.get(number)
+        with services.database.read() as session:
+            issue = get_issue(session, number, lambda _session, _ids: {number: figures.counts})
             values: dict[str, Any] = {
                 "issue": issue,
-                "pace": pace_now(session, issue, now),
-                "reasons": issue_reasons(session, number),
-                "waves": waves_to_come(session, number, now),
+                "figures": figures,
                 "editions": edition_lines(session, number, limit=_EDITIONS),
                 "made": editing.contents(session, number),
             }
         draft = issue.state is IssueState.DRAFT
+        changes = len(values["made"].events)
         return self._guard.page(
             call,
             "issue",
             problem=problem,
             status=status,
             actions=_ACTIONS.get(issue.state, ()),
-            findings=self._findings(issue, now) if draft else [],
+            findings=self._figures.findings.get((number, changes)) if draft else [],
+            classes=list(BounceClass),
             draft=draft,
             **values,
         )
 
-    def _findings(self, issue: Issue, now: datetime) -> list[tuple[str, str, str, str]]:
-        services = self._services
-        try:
-            preview = editing.preview_issue(
-                services.database, services.renderer, services.personal, services.keyring, issue.id, email=None, now=now
-            )
-        except SyndicateError as error:
-            return [("error", str(error), "", "")]
-        return [(str(each.severity), each.what, each.where, each.todo) for each in preview.findings]
-
-    def ledger(self, call: Call) -> Response:
-        """The deliveries of one state, in pages. Anyone's own story stands with the subscriber."""
-        number = call.number
-        try:
-            after = _place(call.text("after"))
-            chosen = DeliveryState(call.text("state")) if call.text("state") else None
-        except ValueError as error:
-            raise HTTPException(400) from error
-        with self._services.database.read() as session:
-            issue = get_issue(session, number)
-            counts = issue.counts.as_dict()
-            if chosen is None:
-                chosen = next((each for each in reversed(DeliveryState) if counts[each.value]), DeliveryState.ACCEPTED)
-            found = ledger_page(session, number, chosen, limit=_PAGE + 1, after=after)
-        more = found[_PAGE - 1] if len(found) > _PAGE else None
-        return self._guard.page(
-            call,
-            "ledger",
-            issue=issue,
-            counts=counts,
-            state=chosen.value,
-            rows=found[:_PAGE],
-            older=f"{more.due_at.isoformat()}~{more.id}" if more else "",
-        )
-
     def edition(self, call: Call) -> Response:
         """The page with the frame: one edition at phone or desk width, light or dark."""
-        number, edition = call.number, _number(call.request.path_params["edition"])
+        number, edition = call.number, call.part("edition")
         with self._services.database.read() as session:
             issue = get_issue(session, number)
             editions = edition_lines(session, number, limit=_EDITIONS)
@@ -153,24 +132,26 @@ class IssuePlaces:
     def mail(self, call: Call) -> Response:
         """What stands in the frame: the edition's HTML without the parts that are one reader's own."""
         with self._services.database.read() as session:
-            message = edition_message(session, call.number, _number(call.request.path_params["edition"]))
+            message = edition_message(session, call.number, call.part("edition"))
         if message is None:
             raise HTTPException(404)
-        return HTMLResponse(public_copy(message), headers=_MAILED)
+        return HTMLResponse(public_copy(message) or "", headers=_MAILED)
 
     def edit(self, call: Call) -> Response:
         """Change a draft, or take the last change back."""
         services, number, now = self._services, call.number, self._services.clock()
-        tools = services.database, services.renderer, number
+        undo = bool(call.text("undo"))
+        database = self._guard.audited(call, "issue edit undone" if undo else "issue edited", f"issue {number}")
+        tools = database, services.renderer, number
         try:
-            if call.text("undo"):
+            if undo:
                 editing.undo_edit(*tools, now=now, by=call.operator.name)
             else:
                 editing.edit_issue(*tools, _wish(call), now=now, by=call.operator.name)
         except UsageError as error:
             return self._issue(call, problem=str(error), status=400)
-        self._guard.log(call, "issue edited", f"issue {number}")
-        return self._guard.back(f"/issues/{number}")
+        self._figures.forget_issue(number)
+        return self._guard.back(f"/issues/{number}", "done" if database.noted else "none")
 
     def try_out(self, call: Call) -> Response:
         """Send one test copy of a draft."""
@@ -183,8 +164,14 @@ class IssuePlaces:
 
     def act(self, call: Call) -> Response:
         """Approve, pause, resume, cancel, resolve or retry."""
-        number, verb, database = call.number, call.text("verb"), self._services.database
-        now = self._services.clock()
+        number, verb, only = call.number, call.text("verb"), call.text("class")
+        if verb == "cancel" and not call.text("sure"):
+            return self._issue(call, problem="Tick the box to cancel: it cannot be taken back.", status=400)
+        words = f"issue: {verb} {only}".rstrip() if verb == "retry" else f"issue: {verb}"
+        if verb not in _VERBS or only not in {"", *BounceClass}:
+            raise HTTPException(400)
+        database, now = self._guard.audited(call, words, f"issue {number}"), self._services.clock()
+        count = 1
         if verb == "approve":
             editing.approve(database, self._services.renderer, number, now=now, by=call.operator.name)
         elif verb == "pause":
@@ -192,17 +179,13 @@ class IssuePlaces:
         elif verb == "resume":
             control.resume(database, number, now)
         elif verb == "cancel":
-            if not call.text("sure"):
-                return self._issue(call, problem="Tick the box to cancel: it cannot be taken back.", status=400)
             control.cancel(database, number, now)
-        elif verb in {"resend", "skip"}:
-            control.resolve(database, number, how=cast("Literal['resend', 'skip']", verb), now=now)
         elif verb == "retry":
-            control.retry(database, number, only=None, now=now)
+            _, count = control.retry(database, number, only=BounceClass(only) if only else None, now=now)
         else:
-            raise HTTPException(400)
-        self._guard.log(call, f"issue: {verb}", f"issue {number}")
-        return self._guard.back(f"/issues/{number}")
+            _, count = control.resolve(database, number, how=cast("Literal['resend', 'skip']", verb), now=now)
+        self._figures.forget_issue(number)
+        return self._guard.back(f"/issues/{number}", "done" if count else "none")
 
 
 def _wish(call: Call) -> editing.Wish:
@@ -225,19 +208,3 @@ def _wish(call: Call) -> editing.Wish:
         restore=chosen["restore"],
         order=sorted(order, key=order.__getitem__) if order else None,
     )
-
-
-def _place(text: str) -> tuple[datetime, int] | None:
-    if not text:
-        return None
-    at, _, number = text.partition("~")
-    moment = datetime.fromisoformat(at)
-    if moment.tzinfo is None:
-        raise ValueError("a place without a zone")
-    return moment, int(number)
-
-
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 0 < len(text) < 10:  # noqa: PLR2004 - fits an INTEGER
-        raise HTTPException(404)
-    return int(text)

@@ -1,4 +1,4 @@
-"""Subscribers and suppressions in the console: search, one person's whole history, unsubscribe, export, erase."""
+"""Subscribers in the console: search by address or name, one person's whole history, unsubscribe, export, erase."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
-from syndicate.core.addresses import parse_address
 from syndicate.errors import UnknownNameError
 from syndicate.model import Role, Subscriber
 from syndicate.pipeline.members.describing import person_document
 from syndicate.pipeline.members.erasing import erase
-from syndicate.pipeline.members.suppressing import release, suppress
 from syndicate.pipeline.members.unsubscribing import unsubscribe_address
 from syndicate.pipeline.why import why
 from syndicate.store import subscribers
-from syndicate.store.console import people_like
-from syndicate.store.suppressions import suppressions
-from syndicate.web.admin.guard import Call, Guard, Place
+from syndicate.store.console import people_like, people_named, returned_for
+from syndicate.web.admin.guard import Call, Guard, Place, as_number
 
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
@@ -42,24 +39,39 @@ class PeoplePlaces:
             Place(f"{one}/export", "POST", Role.OWNER, self.export),
             Place(f"{one}/unsubscribe", "POST", Role.EDITOR, self.unsubscribe),
             Place(f"{one}/erase", "POST", Role.OWNER, self.erase),
-            Place("/suppressions", "GET", Role.EDITOR, self.suppressions),
-            Place("/suppressions", "POST", Role.EDITOR, self.suppress),
         ]
 
     def people(self, call: Call) -> Response:
-        """Those whose address begins with what was typed; without it the newest."""
-        start, after = call.text("q").lower(), call.text("after")
+        """Those whose address or name begins with what was typed; without it the newest."""
+        start, after, by = call.text("q"), call.text("after"), "name" if call.text("by") == "name" else "address"
         with self._services.database.read() as session:
-            if start:
-                found = people_like(session, start, limit=_PAGE + 1, after=after)
+            if start and by == "name":
+                number, _, key = after.partition(" ")
+                place = as_number(number)
+                named = people_named(session, start, limit=_PAGE + 1, after=None if place is None else (key, place))
+                found = [person for person, _ in named]
+            elif start:
+                found = people_like(session, start.lower(), limit=_PAGE + 1, after=after)
             else:
-                before = int(after) if after.isascii() and after.isdecimal() and len(after) < 10 else None  # noqa: PLR2004
-                found = subscribers.list_subscribers(session, limit=_PAGE + 1, before=before)
+                found = subscribers.list_subscribers(session, limit=_PAGE + 1, before=as_number(after))
             shown = found[:_PAGE]
             chosen = subscribers.subscriptions_of(session, [each.id for each in shown])
-        more = shown[-1] if len(found) > _PAGE else None
-        older = "" if more is None else more.email_key if start else str(more.id)
-        return self._guard.page(call, "people", people=shown, chosen=chosen, q=start, older=older)
+        older = ""
+        if len(found) > _PAGE:
+            last = shown[-1]
+            older = last.email_key if start else str(last.id)
+            if start and by == "name":
+                older = f"{last.id} {named[_PAGE - 1][1]}"
+        return self._guard.page(
+            call,
+            "people",
+            people=shown,
+            chosen=chosen,
+            q=start,
+            by=by,
+            older=older,
+            digests=list(self._services.settings.digest),
+        )
 
     def person(self, call: Call) -> Response:
         """All that is stored of one person, and what became of each issue for them."""
@@ -69,8 +81,17 @@ class PeoplePlaces:
         services, person = self._services, self._found(call)
         story = why(services.database, services.settings, services.keyring, person.email)
         document = person_document(services.database, services.keyring, person.email)
+        with services.database.read() as session:
+            returned = returned_for(session, person.id)
         return self._guard.page(
-            call, "person", person=person, document=document, story=story, problem=problem, status=status
+            call,
+            "person",
+            person=person,
+            document=document,
+            story=story,
+            returned=returned,
+            problem=problem,
+            status=status,
         )
 
     def export(self, call: Call) -> Response:
@@ -88,14 +109,14 @@ class PeoplePlaces:
     def unsubscribe(self, call: Call) -> Response:
         """End a person's subscriptions, all or one."""
         person, digest = self._found(call), call.text("digest")
+        database = self._guard.audited(call, "subscriber unsubscribed", f"subscriber {person.id}")
         done = unsubscribe_address(
-            self._services.database,
+            database,
             person.email,
             now=self._services.clock(),
             digests=[digest] if digest else None,
             via="console",
         )
-        self._guard.log(call, "subscriber unsubscribed", f"subscriber {person.id}")
         note = "done" if any(each.changed for each in done) else "none"
         return self._guard.back(f"/subscribers/{person.id}", note)
 
@@ -106,34 +127,9 @@ class PeoplePlaces:
             return self._person(call, problem="Nothing was erased: type the address to confirm.", status=400)
         services = self._services
         block = bool(call.text("block"))
-        erase(services.database, services.keyring, person.email, now=services.clock(), block=block)
-        self._guard.log(call, "subscriber erased", f"subscriber {person.id}")
+        database = self._guard.audited(call, "subscriber erased", f"subscriber {person.id}")
+        erase(database, services.keyring, person.email, now=services.clock(), block=block)
         return self._guard.back("/subscribers")
-
-    def suppressions(self, call: Call) -> Response:
-        """The list, newest first; addresses stand there as hashes only."""
-        after = call.text("after")
-        before = int(after) if after.isascii() and after.isdecimal() and len(after) < 10 else None  # noqa: PLR2004
-        with self._services.database.read() as session:
-            found = suppressions(session, limit=_PAGE + 1, before=before)
-        older = found[_PAGE - 1].id if len(found) > _PAGE else None
-        return self._guard.page(call, "suppressions", entries=found[:_PAGE], older=older)
-
-    def suppress(self, call: Call) -> Response:
-        """Put an address or a domain on the list, or take it off."""
-        services, what = self._services, call.text("what")
-        if call.text("verb") == "remove":
-            changed = release(services.database, services.keyring, what)
-            action = "suppression removed"
-        else:
-            changed = suppress(
-                services.database, services.keyring, what, note=call.text("note")[:200], now=services.clock()
-            )
-            action = "suppression added"
-        about = "an address" if "@" in what else parse_address(f"postmaster@{what}").domain
-        if changed:
-            self._guard.log(call, action, about)
-        return self._guard.back("/suppressions", "done" if changed else "none")
 
     def _found(self, call: Call) -> Subscriber:
         with self._services.database.read() as session:
