@@ -10,10 +10,12 @@ from sqlalchemy import bindparam, exists, select
 from sqlmodel import Session, SQLModel
 
 from syndicate.model import IssueState
-from syndicate.store.tables import EditionRow, IssueRow
+from syndicate.store.statements import among
+from syndicate.store.tables import ArticleRow, EditionRow, IssueRow
 
 _issues = SQLModel.metadata.tables[str(IssueRow.__tablename__)]
 _editions = SQLModel.metadata.tables[str(EditionRow.__tablename__)]
+_articles = SQLModel.metadata.tables[str(ArticleRow.__tablename__)]
 # A draft is nobody's yet, and what was cancelled or skipped is no news.
 _SHOWN = (IssueState.RUNNING.value, IssueState.PAUSED.value, IssueState.FINISHED.value)
 
@@ -74,6 +76,37 @@ def shown_message(
         query = query.where(_editions.c.id == _successor(session, edition_id))
     found: bytes | None = session.connection().execute(query).scalar_one_or_none()
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What an issue showed of an article that was withdrawn since."""
+
+    title: str
+    url: str | None
+    summary: str | None
+
+
+def taken_back(session: Session, issue_ids: Sequence[int], *, widest: bool = False) -> dict[int, list[TakenBack]]:
+    """Read, by issue, the articles of its editions (``widest``: of that most readers got) that were withdrawn since."""
+    query = select(_editions.c.issue_id, _editions.c.articles).where(
+        among(session, _editions.c.issue_id, issue_ids), _editions.c.current
+    )
+    if widest:
+        one = _editions.alias("one")
+        first = select(one.c.id).where(one.c.issue_id == _editions.c.issue_id, one.c.current)
+        query = query.where(
+            _editions.c.id == first.order_by(one.c.recipients.desc(), one.c.id).limit(1).scalar_subquery()
+        )
+    shown: dict[int, set[int]] = {}
+    for row in session.connection().execute(query):
+        shown.setdefault(row.issue_id, set()).update(each["id"] for each in row.articles)
+    ids = sorted(set().union(*shown.values()))
+    gone = select(_articles.c.id, _articles.c.title, _articles.c.url, _articles.c.summary).where(
+        among(session, _articles.c.id, ids), _articles.c.withdrawn_at.is_not(None)
+    )
+    found = {row.id: TakenBack(row.title, row.url, row.summary) for row in session.connection().execute(gone)}
+    return {issue: [found[each] for each in sorted(those) if each in found] for issue, those in shown.items()}
 
 
 def _successor(session: Session, edition_id: int) -> int:

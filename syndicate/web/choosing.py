@@ -10,7 +10,10 @@ from babel import Locale, UnknownLocaleError
 
 from syndicate.config.publications import Digest
 from syndicate.core.render.words import FOLDER as WORDS
+from syndicate.core.topics import EVERYTHING
+from syndicate.errors import UsageError
 from syndicate.model import Subscription
+from syndicate.web.forms import Form
 from syndicate.web.pages import Pages
 
 _PLACES = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
@@ -21,6 +24,19 @@ def frequencies(pages: Pages, speak: str, digest: Digest) -> list[tuple[str, str
     if digest.schedule:
         return []
     return [(str(each), pages.word(speak, f"frequency_{each}")) for each in digest.frequencies]
+
+
+def topics_of(form: Form) -> tuple[str, ...] | None:
+    """The topics that a form asks for, None where it says nothing of them. Raises UsageError for none at all.
+
+    Who ticks topics and leaves "everything" as it stood wants the topics; ``before`` is what the form was shown with.
+    """
+    scope, ticked = form.text("scope"), form.texts("topic")
+    if scope == "all" and not (ticked and form.text("before") == "all"):
+        return (EVERYTHING,)
+    if not ticked and scope == "some":
+        raise UsageError("choose at least one topic, or everything")
+    return ticked or None
 
 
 def often(pages: Pages, speak: str, digest: Digest | None, subscription: Subscription) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,11 +13,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from syndicate.core.feeds import Outline, opml
 from syndicate.core.feeds.autodiscovery import BEST_FIRST, LABELS, listed_feeds
 from syndicate.core.feeds.glance import Glance, glance
+from syndicate.core.feeds.opml import MEDIA_TYPE as OPML
 from syndicate.core.render.languages import direction, language_name
 from syndicate.model import FeedFormat
-from syndicate.store.published import feeds_below
+from syndicate.store.published import FeedBelow, feeds_below
 from syndicate.web.feed_server.addresses import document_parts
 from syndicate.web.pages import Pages
 from syndicate.web.qr import qr_svg
@@ -62,6 +65,7 @@ class FeedPages:
             Route("/feeds/", self.feeds, methods=["GET"]),
             Route("/feeds/{path:path}", self.feed, methods=["GET"]),
             Route("/qr/{path:path}.svg", self.code, methods=["GET"]),
+            Route("/opml/{path:path}.opml", self.own_opml, methods=["GET"]),
         ]
 
     def to_list(self, _request: Request) -> Response:
@@ -81,6 +85,27 @@ class FeedPages:
             raise HTTPException(404)
         headers = {"cache-control": "public, max-age=86400"}
         return Response(qr_svg(self._public_page(folder)), media_type="image/svg+xml", headers=headers)
+
+    def own_opml(self, request: Request) -> Response:
+        """One feed, and those below it in a group, as a file to import: for readers that take no addresses."""
+        folder: str = request.path_params["path"]
+        published = self._published(folder)
+        if published is None:
+            raise HTTPException(404)
+        outlines = [self._outline(folder, published.shown.title, published.formats[0], published.shown.language)]
+        below = [self._outline(each.name, each.title, published.formats[0]) for each in self._feeds_below(folder)]
+        if below:
+            outlines.append(Outline(title=published.shown.title, outlines=tuple(below)))
+        name = f"{folder.replace('/', '-')}.opml"
+        headers = {
+            "cache-control": "public, max-age=3600",
+            "content-disposition": f"attachment; filename*=UTF-8''{quote(name)}",
+        }
+        return Response(opml(published.shown.title, outlines), media_type=OPML, headers=headers)
+
+    def _outline(self, folder: str, title: str, form: FeedFormat, language: str | None = None) -> Outline:
+        page = self._public_page(folder)
+        return Outline(title=title, xml_url=f"{page}{form.file_name}", html_url=page, language=language)
 
     def _opml(self) -> str:
         return f"{self._pages.root}/feeds.opml" if (self._settings.feeds_path / "feeds.opml").is_file() else ""
@@ -159,15 +184,12 @@ class FeedPages:
             "qr": f"{self._pages.root}/qr/{quote(published.folder)}.svg",
             "address_of_page": self._public_page(published.folder),
             "opml": self._opml(),
+            "own_opml": f"{self._pages.root}/opml/{quote(published.folder)}.opml",
         }
 
     def _below(self, folder: str, speak: str) -> list[tuple[str, list[tuple[str, str]]]]:
-        if folder not in self._settings.feed or not self._settings.feed[folder].per:
-            return []
-        with self._services.database.read() as session:
-            found = feeds_below(session, folder)
         groups: dict[str, list[tuple[str, str]]] = {}
-        for each in found:
+        for each in self._feeds_below(folder):
             address = f"{self._pages.root}/feeds/{quote(each.name)}/"
             label = language_name(each.label) if each.kind == "language" else each.label
             groups.setdefault(each.kind, []).append((label or each.title, address))
@@ -175,6 +197,12 @@ class FeedPages:
         return [
             (heading(speak, f"by_kind_{kind}") if kind in _KINDS else kind, feeds) for kind, feeds in groups.items()
         ]
+
+    def _feeds_below(self, folder: str) -> Sequence[FeedBelow]:
+        if folder not in self._settings.feed or not self._settings.feed[folder].per:
+            return []
+        with self._services.database.read() as session:
+            return feeds_below(session, folder)
 
     def _published(self, folder: str, wanted: str | None = None) -> _Published | None:
         """What stands in a folder; None where there is no feed. ``wanted`` must be one of its files."""

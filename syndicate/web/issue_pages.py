@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from syndicate.core.feeds import alternate_links
 from syndicate.core.message.public_copy import public_copy
-from syndicate.store.web_archive import shown_issues, shown_message
+from syndicate.store.web_archive import ShownIssue, shown_issues, shown_message, taken_back
 from syndicate.web.feed_pages import FeedPages
 from syndicate.web.pages import Pages
 
@@ -72,10 +72,12 @@ class IssuePages:
         with self._services.database.read() as session:
             language = self._services.settings.site.language
             message = shown_message(session, self._digests, number, language, edition)
-        if message is None:
-            raise HTTPException(404)
+            gone = taken_back(session, [number]).get(number, [])
         links = alternate_links(self._services.settings)
-        return HTMLResponse(public_copy(message, links), headers=_MAILED)
+        page = None if message is None else public_copy(message, links, gone)
+        if page is None:
+            raise HTTPException(404)
+        return HTMLResponse(page, headers=_MAILED)
 
     def listed(self, limit: int, before: int | None = None, *, speak: str | None = None) -> list[dict[str, Any]]:
         """The newest public issues, as templates show them."""
@@ -84,10 +86,17 @@ class IssuePages:
         settings = self._services.settings
         with self._services.database.read() as session:
             found = shown_issues(session, self._digests, limit=limit, before=before)
+            gone = taken_back(session, [issue.id for issue in found], widest=True)
+
+        def subject(issue: ShownIssue) -> str:
+            # A subject is made of the first title; of an article that was taken back, it says nothing any more.
+            tells = any(article.title in issue.subject for article in gone.get(issue.id, []))
+            return "" if tells else issue.subject
+
         return [
             {
                 "id": issue.id,
-                "title": issue.subject or settings.digest_title(issue.digest),
+                "title": subject(issue) or settings.digest_title(issue.digest),
                 "digest": settings.digest_title(issue.digest),
                 "date": self._pages.date(issue.composed_at, speak),
                 "url": f"{self._pages.root}/issues/{issue.id}" if issue.readable else "",

@@ -23,7 +23,7 @@ from syndicate.model import Subscription, SubscriptionState
 from syndicate.pipeline.members.confirming import confirm
 from syndicate.pipeline.members.preferences import Preferences, Shown, change_preferences, show, show_all
 from syndicate.pipeline.members.unsubscribing import undo, unsubscribe
-from syndicate.web.choosing import frequencies, languages, often, zones
+from syndicate.web.choosing import frequencies, languages, often, topics_of, zones
 from syndicate.web.forms import Form, read_form
 from syndicate.web.pages import Pages
 
@@ -242,17 +242,9 @@ class MemberPages:
 
 
 def _chosen(form: Form) -> Preferences:
-    scope = form.text("scope")
-    topics: tuple[str, ...] | None = None
-    if scope == "all":
-        topics = (EVERYTHING,)
-    elif scope == "some":
-        topics = form.texts("topic")
-        if not topics:
-            raise UsageError("choose at least one topic, or everything")
     return Preferences(
         frequency=form.text("frequency"),
-        topics=topics,
+        topics=topics_of(form),
         name=form.text("name"),
         language=form.text("language"),
         timezone=form.text("timezone"),

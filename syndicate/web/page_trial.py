@@ -36,8 +36,9 @@ _READ = _FEED | {
     "qr": "/qr/all.svg",
     "address_of_page": "https://courier.example/feeds/all/",
     "opml": "/feeds.opml",
+    "own_opml": "/opml/all.opml",
 }
-_UNREAD = _READ | {"description": "", "entries": [], "below": [], "opml": ""}
+_UNREAD = _READ | {"description": "", "entries": [], "below": [], "opml": "", "own_opml": ""}
 _ISSUE = {
     "id": 1,
     "title": "Morning Courier: The ferry sails again",

@@ -73,6 +73,7 @@ class Pages:
                 "postal_address": site.postal_address,
             },
             "root": self.root,
+            "script": self.script,
             "style": self.style,
             "alternates": alternate_links(settings),
             "say": say,

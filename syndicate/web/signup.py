@@ -15,11 +15,10 @@ from starlette.routing import BaseRoute, Route
 
 from syndicate.config.publications import Digest
 from syndicate.core.form_limits import network_of
-from syndicate.core.topics import EVERYTHING
 from syndicate.errors import AddressError, UnknownNameError, UsageError
 from syndicate.pipeline.members.signing_up import Origin, SignupDesk, Taken
 from syndicate.pipeline.members.subscribing import Wish
-from syndicate.web.choosing import frequencies, languages, zones
+from syndicate.web.choosing import frequencies, languages, topics_of, zones
 from syndicate.web.form_guard import FormGuard
 from syndicate.web.forms import Form, read_form
 from syndicate.web.pages import Pages
@@ -27,7 +26,8 @@ from syndicate.web.pages import Pages
 if TYPE_CHECKING:
     from syndicate.service.wiring import Services
 
-# Any site may show the form: no answer depends on who asks, and there is no cookie that could come along.
+# Any site may show the form: no answer depends on who asks, and there is no cookie that could come along. A plain form
+# is a simple request (fetch.spec.whatwg.org), so nothing more needs to be allowed, and there is no preflight.
 OPEN: Final = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 _FRESH: Final = {"cache-control": "no-store"}
 _MADE_HERE: Final = {"landing", "subscribe"}
@@ -53,7 +53,6 @@ class Signup:
         return [
             Route("/subscribe", self.page, methods=["GET"]),
             Route("/subscribe", self.send, methods=["POST"]),
-            Route("/subscribe", self.preflight, methods=["OPTIONS"]),
             Route("/subscribe/sent", self.sent, methods=["GET"]),
             Route("/subscribe/token", self.token, methods=["GET"]),
             Route("/subscribe/challenge", self.challenge, methods=["GET"]),
@@ -78,11 +77,6 @@ class Signup:
     def sent(self, request: Request) -> Response:
         """What follows, whatever became of the form."""
         return self._pages.render("sent", speak=self._pages.language(request))
-
-    def preflight(self, _request: Request) -> Response:
-        """For scripts of other sites that send more than a plain form."""
-        allowed = {"access-control-allow-methods": "POST", "access-control-allow-headers": "Accept, Content-Type"}
-        return Response(status_code=204, headers={**OPEN, **allowed, "access-control-max-age": "86400"})
 
     def token(self, request: Request) -> Response:
         """What the script on another site needs to show the form."""
@@ -140,19 +134,12 @@ class Signup:
     def _wish(self, request: Request, form: Form, speak: str, network: str | None) -> Wish:
         name = form.text("digest") or next(iter(self._settings.digest))
         self._settings.named_digest(name)
-        topics: tuple[str, ...] | None = None
-        if form.text("scope") == "all":
-            topics = (EVERYTHING,)
-        elif form.texts("topic") or form.text("scope") == "some":
-            topics = form.texts("topic")
-            if not topics:
-                raise UsageError("choose at least one topic, or everything")
         return Wish(
             email=form.text("email") or "",
             digest=name,
             name=form.text("name") or None,
             frequency=form.text("frequency") or None,
-            topics=topics,
+            topics=topics_of(form),
             language=form.text("language") or None,
             timezone=form.text("timezone") or None,
             wording=self.consent(speak),

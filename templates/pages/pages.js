@@ -7,6 +7,35 @@
     if (!field.value && [...field.options].some((option) => option.value === zone)) field.value = zone;
   }
 
+  // A topic that is ticked is wanted, also while "everything" was chosen before; and the other way round.
+  for (const form of document.querySelectorAll("form")) {
+    form.addEventListener("change", ({ target }) => {
+      if (target.name === "topic" && target.checked) {
+        const some = form.querySelector("input[name=scope][value=some]");
+        if (some) some.checked = true;
+      } else if (target.name === "scope" && target.value === "all") {
+        for (const topic of form.querySelectorAll("input[name=topic]")) topic.checked = false;
+      }
+    });
+  }
+
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    if (!navigator.clipboard) continue; // only where pages are secure
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const field = document.getElementById(button.dataset.copy);
+      field.select();
+      const label = button.textContent;
+      try {
+        await navigator.clipboard.writeText(field.value);
+      } catch {
+        return; // it is selected, to be copied by hand
+      }
+      button.textContent = button.dataset.done;
+      setTimeout(() => (button.textContent = label), 2000);
+    });
+  }
+
   const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
   // ALTCHA, version 1: the number whose SHA-256 behind the salt is the challenge.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ PAGES = (
 )
 FOCUSED = """(() => {
   const e = document.activeElement, style = getComputedStyle(e);
-  return [e.tagName, e.href || e.value || "", style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];
+  return [e.tagName, e.href || e.value || e.ariaLabel || "", style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];
 })()"""
 
 
@@ -115,7 +116,14 @@ def test_the_address_of_a_feed_shows_a_page_there_and_the_feed_elsewhere(
     assert site.tab.look("document.querySelector('#address').value") == address
     assert "in a browser" in site.tab.look("document.querySelector('.note').innerText")
     assert {text.partition(" and a word")[0] for text in _entries(site)} == {TITLE, "مرفأ المدينة"}
-    assert site.tab.look("document.querySelectorAll('script').length") == 0
+    (script,) = site.tab.look("[...document.scripts].map(s => s.text + new URL(s.src).pathname)")
+    assert re.fullmatch(r"/static/pages\.[0-9a-f]{16}\.js", script)
+    copy = "document.querySelector('button.copy')"
+    assert site.tab.look(f"{copy}.hidden") is False
+    site.tab.send("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    site.tab.look(f"{copy}.click()")
+    until(lambda: bool(site.tab.look(f"{copy}.innerText") == "Copied"), "it says so")
+    assert site.tab.look("navigator.clipboard.readText()") == address
     assert site.tab.look(TOO_WIDE) == 0
     answer = httpx.get(address, headers={"accept": "text/html,*/*;q=0.8"})
     assert answer.headers["content-type"].startswith("application/")
@@ -132,7 +140,7 @@ def _entries(site: Site) -> list[str]:
 def test_a_page_is_worked_with_the_keyboard_alone(site: Site) -> None:
     site.tab.screen()
     site.open("/feeds/all/rss.xml")
-    wanted = site.tab.look("[...document.querySelectorAll('a, input')].length")
+    wanted = site.tab.look("[...document.querySelectorAll('a, input, button')].length")
     met = []
     for _ in range(wanted):
         site.tab.press("Tab")
@@ -156,7 +164,14 @@ def test_right_to_left(site: Site) -> None:
     )
     left, right = site.tab.look(f"{side}({range_})")
     outer_left, outer_right = site.tab.look(f"{side}(document.querySelector('h1'))")
-    assert outer_right - right < 2 < left - outer_left  # the words stand at the right edge
+    assert left - outer_left < 2 < outer_right - right  # on an English page all words stand at one edge
+    site.tab.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": "ar"})
+    for path in ("/feeds/harbour/", "/feeds/all/"):  # and on an Arabic one at the other, English ones as well
+        site.open(path)
+        left, right = site.tab.look(f"{side}({range_})")
+        outer_left, outer_right = site.tab.look(f"{side}(document.querySelector('h1'))")
+        assert outer_right - right < 2 < left - outer_left, path
+    site.tab.send("Network.setExtraHTTPHeaders", headers={})
     # Addresses stay what they are.
     assert site.tab.look("getComputedStyle(document.querySelector('.address input')).direction") == "ltr"
 

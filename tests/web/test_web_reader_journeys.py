@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,12 +15,14 @@ from pathlib import Path
 import axe_core_python
 import httpx
 import pytest
+import zxingcpp
 from browser import Browser, browser
+from members_setup import rows
 from publisher import Publisher
 from running import free_port, until
 
 from syndicate.core.links import Purpose, sign
-from syndicate.service.wiring import Services
+from syndicate.service.wiring import Services, utc_now
 
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 VIOLATIONS = (
@@ -46,7 +50,8 @@ class Town:
         return found
 
     def link(self, purpose: Purpose, number: int) -> str:
-        return f"{self.url}/{purpose}/{sign(self.services.keyring, purpose, number)}"
+        expires_at = utc_now() + timedelta(days=1) if purpose is Purpose.CONFIRM else None
+        return f"{self.url}/{purpose}/{sign(self.services.keyring, purpose, number, expires_at=expires_at)}"
 
     def heading(self) -> str:
         return str(self.tab.look("document.querySelector('h1')?.innerText"))
@@ -127,6 +132,14 @@ def test_from_the_form_to_the_first_digest_and_back(town: Town) -> None:
     assert tab.look("document.querySelector('input[name=frequency]:checked').value") == "monthly"
 
 
+def left(town: Town) -> int:
+    """The subscription of somebody who has unsubscribed."""
+    town.publisher.run("subscribers", "add", "left@example.org", "--digest", "morning", "--confirmed")
+    town.publisher.run("subscribers", "unsubscribe", "left@example.org")
+    query = "SELECT max(id) FROM subscriptions WHERE state = 'unsubscribed'"
+    return int(rows(town.services.database, query)[0][0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "ar"])
 @pytest.mark.parametrize(("width", "dark"), [(320, False), (320, True), (1280, False), (1280, True)])
@@ -142,13 +155,104 @@ def test_no_page_has_a_violation(town: Town, language: str, width: int, dark: bo
         "/privacy",
         "/feeds/",
         "/feeds/all/",
+        "/feeds/all/atom.xml",
         "/issues/",
         "/nowhere",
     )
     own = [preferences, f"{preferences}/address", f"{preferences}/erase", town.link(Purpose.UNSUBSCRIBE, 1)]
+    own += [town.link(Purpose.CONFIRM, 1), town.link(Purpose.UNSUBSCRIBE, left(town))]
     for address in (*(town.url + path for path in public), *own):
         town.tab.open(address)
         assert town.tab.look(TOO_WIDE) == 0, address
         assert town.tab.look(ELSEWHERE) == [], address
         town.tab.send("Runtime.evaluate", expression=AXE)
         assert json.loads(town.tab.look(VIOLATIONS)) == [], address
+    town.tab.send("Network.setExtraHTTPHeaders", headers={})
+
+
+def test_another_address_and_back(town: Town) -> None:
+    tab, old, new = town.tab, "olga.quay@example.org", "olga@example.net"
+    town.publisher.run("subscribers", "add", old, "--digest", "morning", "--confirmed")
+    ((number,),) = rows(town.services.database, "SELECT max(id) FROM subscriptions")
+    tab.open(f"{town.link(Purpose.PREFERENCES, number)}/address")
+    tab.look(f"document.querySelector('#own').value = '{old}'; document.querySelector('#email').value = '{new}'")
+    tab.look("document.querySelector('main button').click()")
+    until(lambda: bool(tab.look("!!document.querySelector('[role=status]')")), "the mail is on its way")
+    town.publisher.run("run", "--once")
+    (asks,) = town.mails(new)
+    tab.open(address_of(asks, "address"))
+    assert new not in tab.look("document.body.innerText")
+    town.press("Yes, this is my address", "The address is changed")
+    town.publisher.run("run", "--once")
+    tells = town.mails(old)[-1]
+    assert new not in str(tells)
+    assert "o***@example.net" in body_of(tells)
+    tab.open(address_of(tells, "address"))
+    town.press("Yes, this is my address", "The address is changed")
+    assert town.publisher.json("subscribers", "show", old)["email"] == old
+
+
+def test_signing_up_with_the_keyboard_alone(town: Town) -> None:
+    tab, email = town.tab, "kay@example.org"
+    tab.screen()
+    tab.open(f"{town.url}/subscribe?digest=morning")
+    until(lambda: bool(tab.look("performance.now() > 2500")), "a person takes longer than a machine")
+    for _ in range(4):
+        tab.press("Tab")
+        if tab.look("document.activeElement.id") == "email":
+            break
+    tab.send("Input.insertText", text=email)
+    tab.press("Enter")
+    until(lambda: town.heading() == "Almost done: check your mail", "it is taken")
+    town.publisher.run("run", "--once")
+    tab.open(address_of(town.mails(email)[-1], "confirm"))
+    assert tab.look("document.activeElement.tagName") == "BUTTON"
+    tab.press("Enter")
+    until(lambda: town.heading() == "You are subscribed", "it is confirmed")
+    cookies = tab.send("Network.getCookies", urls=[town.url])["cookies"]
+    assert cookies == []
+
+
+def test_signing_up_without_scripts(town: Town) -> None:
+    tab, email = town.tab, "noel@example.org"
+    tab.send("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        tab.open(f"{town.url}/")
+        assert tab.look("document.querySelector('#timezone').value") == ""
+        time.sleep(2.5)
+        tab.look(f"document.querySelector('#email').value = '{email}'")
+        tab.look("document.querySelector('input[name=topic][value=sport]').checked = true")  # and not "only some"
+        tab.look("document.querySelector('form.signup button').click()")
+        until(lambda: town.heading() == "Almost done: check your mail", "it is taken")
+    finally:
+        tab.send("Emulation.setScriptExecutionDisabled", value=False)
+    found = town.publisher.json("subscribers", "show", email)["subscriptions"][0]
+    assert found["topics"] == ["sport"]
+
+
+def test_a_phone_reads_the_code_of_a_feed(town: Town) -> None:
+    tab = town.tab
+    tab.screen(width=320, dark=True)
+    tab.open(f"{town.url}/feeds/all/")
+    pixels = """(async () => {
+      const image = document.querySelector("img.qr"), canvas = document.createElement("canvas");
+      await image.decode();
+      canvas.width = canvas.height = 148;
+      const pen = canvas.getContext("2d");
+      pen.drawImage(image, 0, 0, 148, 148);
+      return [...pen.getImageData(0, 0, 148, 148).data].filter((_, place) => place % 4 === 0);
+    })()"""
+    codes = zxingcpp.read_barcodes(memoryview(bytes(tab.look(pixels))).cast("B", (148, 148)))
+    assert [code.text for code in codes] == [f"{town.url}/feeds/all/"]
+
+
+def body_of(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
+def address_of(mail: EmailMessage, purpose: str) -> str:
+    found = re.search(rf"http://\S+/{purpose}/\S+", body_of(mail))
+    assert found is not None
+    return found[0]

@@ -192,10 +192,7 @@ def _again(session: Session, before: Subscription, request: _Request) -> Answer:
         _record(session, before.id, request)
     if moves_to.state is SubscriptionState.CONFIRMED:
         confirmations.cancel(session, [before.id], request.now)
-    if known:
-        confirmations.queue(session, before.id, request.now, most=0)  # as much work as for a new one, and no mail
-        return Answer.ALREADY
-    return _owe(session, moves_to, request)
+    return Answer.ALREADY if known else _owe(session, moves_to, request)
 
 
 def _topics(session: Session, before: Subscription, chosen: list[str]) -> dict[str, int]:

@@ -135,7 +135,7 @@ class IssuePlaces:
             message = edition_message(session, call.number, call.part("edition"))
         if message is None:
             raise HTTPException(404)
-        return HTMLResponse(public_copy(message), headers=_MAILED)
+        return HTMLResponse(public_copy(message) or "", headers=_MAILED)
 
     def edit(self, call: Call) -> Response:
         """Change a draft, or take the last change back."""
