@@ -24,8 +24,8 @@ from syndicate.pipeline.deliver.failover import FirstThatWorks
 from syndicate.pipeline.members.subscribing import Wish, subscribe
 from syndicate.service import passes, sending
 from syndicate.service.alarms import alarms
+from syndicate.service.clock import Clock
 from syndicate.service.limits import LimitStatus, limits_of
-from syndicate.service.run import Clock
 from syndicate.service.status import read_status
 from syndicate.service.wiring import Services
 from syndicate.store.issues import list_issues

@@ -19,7 +19,7 @@ from publisher import Publisher
 from running import free_port, running, stop, until
 from smtp_server import RecordingServer
 
-from syndicate.service.run import Clock
+from syndicate.service.clock import Clock
 
 
 def publisher_for(folder: Path, server: RecordingServer, readers: int, url: str = "") -> Publisher:

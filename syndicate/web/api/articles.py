@@ -18,7 +18,7 @@ from syndicate.model import Article
 from syndicate.service import pushing
 from syndicate.service.wiring import Services
 from syndicate.store.listings import article_of, articles_page
-from syndicate.web.api.models import ArticleFields, ArticleOut, Articles, NewArticle
+from syndicate.web.api.article_models import ArticleFields, ArticleOut, Articles, NewArticle
 from syndicate.web.api.once import IdempotencyKey, once
 from syndicate.web.api.operations import Cursor, Limit, answer, operation, page, read_cursor, token_of, write_cursor
 from syndicate.web.api.problems import FORBIDDEN, INVALID, ProblemError

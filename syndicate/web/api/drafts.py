@@ -17,7 +17,8 @@ from syndicate.service.passes import send_draft_test
 from syndicate.service.wiring import Services
 from syndicate.store.issues import get_issue
 from syndicate.store.subscribers import subscriber_by_id
-from syndicate.web.api.models import ContentsOut, EditIn, EmailIn, IssueOut, PreviewOut, TestOut
+from syndicate.web.api.issue_models import ContentsOut, EditIn, IssueOut, PreviewOut, TestOut
+from syndicate.web.api.member_models import EmailIn
 from syndicate.web.api.operations import IssueNumber, answer, operation, token_of
 from syndicate.web.api.problems import FORBIDDEN, ProblemError
 

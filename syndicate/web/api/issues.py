@@ -19,15 +19,7 @@ from syndicate.pipeline.compose import compose
 from syndicate.service.wiring import Services
 from syndicate.store.issues import get_issue, list_issues
 from syndicate.store.listings import deliveries_page
-from syndicate.web.api.models import (
-    Deliveries,
-    IssueChanged,
-    IssueOut,
-    Issues,
-    NewIssue,
-    Resolution,
-    Retry,
-)
+from syndicate.web.api.issue_models import Deliveries, IssueChanged, IssueOut, Issues, NewIssue, Resolution, Retry
 from syndicate.web.api.once import IdempotencyKey, once
 from syndicate.web.api.operations import (
     Cursor,

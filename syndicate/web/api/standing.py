@@ -14,8 +14,8 @@ from syndicate.service.status import read_status
 from syndicate.service.wiring import Services
 from syndicate.store.feeds import living_feeds
 from syndicate.store.outbox import backlogs
-from syndicate.web.api.models import Feeds, StatusOut
 from syndicate.web.api.operations import Cursor, Limit, answer, operation, page, read_cursor, write_cursor
+from syndicate.web.api.standing_models import Feeds, StatusOut
 
 
 class StandingOperations:

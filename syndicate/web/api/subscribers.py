@@ -20,7 +20,7 @@ from syndicate.pipeline.members.unsubscribing import unsubscribe_address
 from syndicate.service.wiring import Services
 from syndicate.store import subscribers
 from syndicate.store.listings import subscribers_page
-from syndicate.web.api.models import (
+from syndicate.web.api.member_models import (
     Choice,
     EmailIn,
     Ended,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from syndicate.pipeline.members import suppressing
 from syndicate.service.wiring import Services
 from syndicate.store.suppressions import Suppression, suppressions
-from syndicate.web.api.models import NewSuppression, Released, SuppressionOut, Suppressions
+from syndicate.web.api.member_models import NewSuppression, Released, SuppressionOut, Suppressions
 from syndicate.web.api.operations import Cursor, Limit, answer, operation, page, read_cursor, write_cursor
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="The entry's number.")]
