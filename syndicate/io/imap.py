@@ -23,6 +23,8 @@ _UID = re.compile(rb"UID (\d+)")
 _FLAGS = re.compile(rb"\\Deleted", re.IGNORECASE)
 # So many messages are asked about in one command: an answer of a few KB, whatever the mailbox holds.
 _AT_ONCE = 500
+# So many are fetched with one command: of each a megabyte at most.
+_IN_HAND = 20
 
 
 class ImapMailbox:
@@ -73,13 +75,16 @@ class ImapMailbox:
                 found.append((int(match[1]), _FLAGS.search(text) is not None))
         return sorted(found)
 
-    def read(self, uid: int) -> bytes | None:
-        """The beginning of a message, as much as will be looked at; None when somebody took it away."""
-        answer = self._do("FETCH", self._connection.uid, "FETCH", str(uid), f"(UID BODY.PEEK[]<0.{READ_LIMIT}>)")
-        for part in answer:
-            if isinstance(part, tuple) and len(part) > 1 and isinstance(part[1], bytes):
-                return part[1]
-        return None
+    def read(self, uids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """The beginnings of messages, as much as will be looked at; those are missing that somebody took away."""
+        for start in range(0, len(uids), _IN_HAND):
+            chosen = ",".join(str(uid) for uid in uids[start : start + _IN_HAND])
+            answer = self._do("FETCH", self._connection.uid, "FETCH", chosen, f"(UID BODY.PEEK[]<0.{READ_LIMIT}>)")
+            found: dict[int, bytes] = {}
+            for part in answer:
+                if isinstance(part, tuple) and len(part) > 1 and (number := _UID.search(part[0])):
+                    found[int(number[1])] = part[1]
+            yield from sorted(found.items())
 
     def done_with(self, uids: Sequence[int]) -> None:
         """Delete messages, or move them where the configuration says. Only these: not what others marked."""

@@ -91,13 +91,13 @@ def _take(
     services: Services, name: str, mailbox: ImapMailbox, uids: list[int], result: ReturnsResult, stop: threading.Event
 ) -> tuple[int, list[int]]:
     """Apply messages; the last one that was looked at, and those that are ours."""
-    last, ours = 0, []
-    for uid in uids:
+    last = 0
+    ours: list[int] = []
+    for uid, data in mailbox.read(uids):
         if stop.is_set():
-            break
-        data = mailbox.read(uid)
+            return last, ours
         try:
-            if data is not None and take_message(services, data, result).ours:
+            if take_message(services, data, result).ours:
                 ours.append(uid)
         except SyndicateError:
             mailbox.done_with(ours)
@@ -107,7 +107,7 @@ def _take(
             log.exception("mailbox %s: message %d: unexpected. Please report this", name, uid)
             result.problems.append(f"mailbox {name}: message {uid} could not be read")
         last = uid
-    return last, ours
+    return uids[-1], ours  # also past those that somebody took away meanwhile
 
 
 def _ours(result: ReturnsResult) -> int:

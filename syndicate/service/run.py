@@ -197,6 +197,8 @@ class Clock:
             with services.database.write() as session:
                 if not claim_poll(session, source.name, interval=interval, now=now):
                     continue
+            if self.stop.is_set():
+                return  # the scheduler waits for this very work now, and takes no more
             self._reading.add(source.name)
             self._scheduler.add_job(self._read, args=(source,), executor=READERS, misfire_grace_time=None)
         self._polled = True

@@ -40,6 +40,10 @@ def axe_problems(tab: Browser) -> object:
     return tab.look("axe.run().then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 120))]))")
 
 
+PLACES = (
+    "", "/issues", "/issues/1", "/issues/1/ledger", "/issues/1/deliveries/1", "/digests", "/growth", "/subscribers",
+    "/subscribers/1", "/subscribers/import", "/suppressions", "/sources", "/api", "/settings", "/audit",
+)  # fmt: skip
 AXE = (resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8") + ";0"
 
 
@@ -78,10 +82,9 @@ def test_a_draft_is_signed_in_for_edited_approved_and_watched(tmp_path: Path) ->
             click(tab, "a[href*='/editions/']")
             arrived(tab, "!!document.querySelector('iframe.mail')", "the edition")
             edition = tab.look("location.href")
-            for place in ("", "/issues", "/issues/1", "/subscribers", "/subscribers/1", "/suppressions", "/sources"):
+            for place in PLACES:
                 look_over(tab, f"{site}/admin{place}", place)
-            for place in ("/settings", "/audit"):
-                look_over(tab, f"{site}/admin{place}", place)
+            import_a_list(tab, site, tmp_path)
             look_over(tab, f"{edition}?width=phone&scheme=dark", "/edition")
             tab.open(f"{site}/admin/issues/1")
             click(tab, "button[value='approve']")
@@ -94,6 +97,28 @@ def test_a_draft_is_signed_in_for_edited_approved_and_watched(tmp_path: Path) ->
             process.terminate()
             process.communicate(timeout=30)
             publisher.close()
+
+
+def import_a_list(tab: Browser, site: str, folder: Path) -> None:
+    """Choose a file, look at what it would do, confirm it: with the keyboard from the file on."""
+    file = folder / "list.csv"
+    file.write_text("email,name\nann@example.org,Ann\nnobody,\n")
+    tab.open(f"{site}/admin/subscribers/import")
+    root = tab.send("DOM.getDocument")["root"]["nodeId"]
+    chosen = tab.send("DOM.querySelector", nodeId=root, selector="#file")["nodeId"]
+    tab.send("DOM.setFileInputFiles", files=[str(file)], nodeId=chosen)
+    tab.look("document.querySelector('#file').focus()")
+    for _ in range(3):
+        tab.press("Tab")
+    assert tab.look("document.activeElement.textContent") == "Look at it first"
+    tab.press("Enter")
+    arrived(tab, "document.body.textContent.includes('Nothing was stored so far')", "the dry run")
+    assert "nobody has no @" in tab.look("document.querySelector('table.rows').textContent")
+    assert axe_problems(tab) == []
+    if PICTURES:
+        tab.picture(Path(PICTURES) / "import-report.png")
+    click(tab, "main form button")
+    arrived(tab, "document.querySelector('h1').textContent === 'list.csv was imported'", "the import")
 
 
 def look_over(tab: Browser, url: str, name: str) -> None:
