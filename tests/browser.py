@@ -157,13 +157,21 @@ class Browser:
         went = self.send("Page.navigate", url=url)
         assert "errorText" not in went, f"{url}: {went.get('errorText')}"
         end = time.monotonic() + _PATIENCE
-        while not any(event.get("method") == "Page.loadEventFired" for event in self._events):
+        while (shown := self._shown(went["loaderId"])) is None:
             assert time.monotonic() < end, f"{url} was not loaded"
             self._events.append(self._read())
-        answers = [event["params"] for event in self._events if event.get("method") == "Network.responseReceived"]
-        shown = next(answer for answer in answers if answer["type"] == "Document")
-        response: dict[str, Any] = shown["response"]
-        return response
+        return shown
+
+    def _shown(self, loader: str) -> dict[str, Any] | None:
+        """The answer that a navigation led to, once it is loaded: a page before it may still tell of itself."""
+        shown: dict[str, Any] | None = None
+        for event in self._events:
+            told = event.get("params", {})
+            if event.get("method") == "Network.responseReceived" and told["type"] == "Document":
+                shown = told["response"] if told["loaderId"] == loader else shown
+            elif event.get("method") == "Page.loadEventFired" and shown is not None:
+                return shown
+        return None
 
     def troubles(self) -> list[str]:
         """What the page could not load or run since it was opened."""

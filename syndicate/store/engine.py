@@ -128,9 +128,11 @@ class Database:
                         yield session
                 except BaseException:
                     # Whatever state it is in: the next one begins afresh.
-                    with suppress(Exception):
-                        session.connection().close()
-                    session.close()
+                    # Not by session.connection(): that would begin one at once, and wait for the lock that was busy.
+                    bound: Any = session.get_bind()
+                    for each in (session, bound):
+                        with suppress(Exception):
+                            each.close()
                     session = None
                     raise
 
