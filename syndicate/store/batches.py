@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Integer, bindparam, delete, func, insert, select, update
 from sqlmodel import Session, col
 
 from syndicate.core.slices import slices
 from syndicate.model import DeliveryState, IssueState
+from syndicate.store.compiled import Compiled
 from syndicate.store.due import RETRIABLE, rows_between
-from syndicate.store.holders import not_alive
+from syndicate.store.holders import ends_when_frozen, not_alive
 from syndicate.store.tables import BatchRow, DeliveryRow, HolderRow, IssueRow
 
 
@@ -108,19 +109,30 @@ def claim(session: Session, batch_id: int, *, holder: str, now: datetime) -> Bat
 def still_ours(session: Session, holder: str, batch: Batch | None) -> bool:
     """Whether nobody gave this process up for dead or claimed its batch; nobody can before this transaction ends.
 
-    A batch that is gone is not lost: its issue is over, and nothing of it is taken any more.
+    A batch that is gone is not lost: its issue is over, and nothing of it is taken any more. Should the process stand
+    still in the middle, PostgreSQL ends the transaction (``holders.end_when_frozen``).
     """
-    row = session.execute(
-        select(col(HolderRow.holder)).where(col(HolderRow.holder) == holder).with_for_update(read=True, key_share=True)
-    ).one_or_none()
-    if row is None or batch is None:
-        return row is not None
-    claimed = session.execute(
-        select(col(BatchRow.holder), col(BatchRow.fence))
-        .where(col(BatchRow.id) == batch.id)
-        .with_for_update(read=True, key_share=True)
-    ).one_or_none()
-    return claimed is None or (claimed.holder, claimed.fence) == (batch.holder, batch.fence)
+    row = _OURS.rows(session, {"holder": holder, "batch": None if batch is None else batch.id})[0]
+    if batch is None or row[0] is None:
+        return row[0] is not None
+    return row[1] is None or (row[1], row[2]) == (batch.holder, batch.fence)
+
+
+def _ours(dialect: str) -> Any:
+    # One statement: it stands in each commit of the ledger, and PostgreSQL was waited for three times.
+    me = select(col(HolderRow.holder)).where(col(HolderRow.holder) == bindparam("holder"))
+    claimed = select(col(BatchRow.holder), col(BatchRow.fence)).where(
+        col(BatchRow.id) == bindparam("batch", type_=Integer)
+    )
+    mine = me.with_for_update(read=True, key_share=True).cte("mine")
+    batch = claimed.with_for_update(read=True, key_share=True).cte("claimed")
+    columns: list[Any] = [select(each).scalar_subquery() for each in (mine.c.holder, batch.c.holder, batch.c.fence)]
+    if dialect == "postgresql":
+        columns.append(ends_when_frozen())
+    return select(*columns)
+
+
+_OURS = Compiled(_ours)
 
 
 def something_due(session: Session, batch: Batch, now: datetime) -> bool:

@@ -166,7 +166,8 @@ def _mark(
     session: Session, rows: Sequence[Any], limits: Limits | None, *, room: int, holder: str, now: datetime
 ) -> tuple[list[Task], int]:
     """The rows that were marked, as tasks, and how many others were put off."""
-    domains = suppressed_domains(session, {row[_DOMAIN] for row in rows if row[_DOMAIN] is not None})
+    listed = rows[0][_DOMAINS_LISTED]
+    domains = suppressed_domains(session, {row[_DOMAIN] for row in rows if row[_DOMAIN] is not None}) if listed else {}
     tasks, ended = [], []
     joined = [row[_JOINED] for row in rows if row[_JOINED] is not None]
     joints = _joints(session, rows, now) if joined else {}
@@ -196,7 +197,7 @@ def _mark(
 
 
 # The columns of ``due_rows``: a task's own eight come first, in order.
-_ATTEMPTS, _FIRST, _DOMAIN, _STATE, _SUPPRESSION, _JOINED = range(8, 14)
+_ATTEMPTS, _FIRST, _DOMAIN, _STATE, _SUPPRESSION, _JOINED, _DOMAINS_LISTED = range(8, 15)
 _EMAIL = 6
 
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, literal_column, select, union_all
+from sqlalchemy import Select, bindparam, exists, func, literal_column, select, union_all
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from syndicate.model import DeliveryState
@@ -17,6 +18,7 @@ from syndicate.store.compiled import Compiled
 from syndicate.store.statements import dialect_of
 from syndicate.store.tables import DeliveryRow, IssueRow, SubscriberRow, SubscriptionRow, SuppressionRow
 
+_BY_DOMAIN = aliased(SuppressionRow)
 RETRIABLE = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 #: When a delivery is due that goes in one mail with another, which leads: never by itself (``joining.py``).
 FOLLOWS = datetime(9999, 1, 1, tzinfo=UTC)
@@ -88,6 +90,8 @@ def _due(dialect: str, *, within: bool) -> Select[Any]:
         col(SubscriptionRow.state).label("subscription_state"),
         col(SuppressionRow.reason).label("suppression"),
         due.joined_to,
+        # Few papers suppress whole domains; where none is, nobody has to ask for them.
+        exists().where(col(_BY_DOMAIN.scope) == literal_column("'domain'")).label("domains_listed"),
     ]
     rows = (
         select(*columns)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy import delete, func, literal_column, or_, select, update
 from sqlmodel import Session, col
 
 from syndicate.store.statements import dialect_of
@@ -80,8 +80,16 @@ def end_when_frozen(session: Session) -> None:
     On PostgreSQL; no lock of SQLite outlives its process, and there one process sends.
     """
     if dialect_of(session) == "postgresql":
-        milliseconds = int(_IDLE_AT_MOST.total_seconds() * 1000)
-        session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"))
+        session.execute(select(ends_when_frozen()))
+
+
+def ends_when_frozen() -> Any:
+    """The same as a column of a statement of PostgreSQL."""
+    milliseconds = int(_IDLE_AT_MOST.total_seconds() * 1000)
+    name: Any
+    value: Any
+    name, value = literal_column("'idle_in_transaction_session_timeout'"), literal_column(f"'{milliseconds}'")
+    return func.set_config(name, value, literal_column("true"))
 
 
 def remove_holder(session: Session, holder: str) -> None:

@@ -74,14 +74,15 @@ def insert_many(
     *,
     derived: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _fields: {},
     unique: Sequence[str] = (),
-) -> None:
+    returning: Sequence[str] = (),
+) -> Sequence[Any]:
     """Insert rows of texts and whole numbers in one statement; ``names`` are their columns, in order.
 
     ``constants`` hold the columns that are the same for all, of any type; ``derived`` makes expressions of a row's
-    fields for others. With ``unique``, rows that stand there stay.
+    fields for others. With ``unique``, rows that stand there stay. Returns these columns of those that were inserted.
     """
     if not rows:
-        return
+        return []
     text = literal(json.dumps(rows, ensure_ascii=False))
     if _is_postgres(session):
         values = func.json_array_elements(cast(text, JSON)).table_valued(column("value", JSON))
@@ -95,7 +96,10 @@ def insert_many(
     statement = upsert(session, table).from_select(list(columns), source)
     if unique:
         statement = statement.on_conflict_do_nothing(index_elements=list(unique))
-    session.connection().execute(statement)
+    if not returning:
+        session.connection().execute(statement)
+        return []
+    return session.connection().execute(statement.returning(*(table.c[name] for name in returning))).all()
 
 
 def among(session: Session, where: Column[Any], values: Sequence[str | int]) -> ColumnElement[bool]:

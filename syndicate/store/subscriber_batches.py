@@ -76,10 +76,17 @@ def insert_subscribers(session: Session, new: Sequence[NewSubscriber], *, now: d
         for one in new
     ]
     names = ("email", "email_key", "email_hash", "domain", "name", "language", "timezone", "name_key")
-    insert_many(session, subscribers, names, rows, {"created_at": now}, unique=("email_key",))
-    keys = [one.subscriber.email_key for one in new]
-    query = select(subscribers.c.email_key, subscribers.c.id).where(among(session, subscribers.c.email_key, keys))
-    return {row.email_key: row.id for row in session.connection().execute(query)}
+    unique, same = ("email_key",), {"created_at": now}
+    made = insert_many(session, subscribers, names, rows, same, unique=unique, returning=("email_key", "id"))
+    found: dict[str, int] = {row.email_key: row.id for row in made}
+    # On PostgreSQL somebody else may have entered one meanwhile.
+    missing = [one.subscriber.email_key for one in new if one.subscriber.email_key not in found]
+    if missing:
+        query = select(subscribers.c.email_key, subscribers.c.id).where(
+            among(session, subscribers.c.email_key, missing)
+        )
+        found |= {row.email_key: row.id for row in session.connection().execute(query)}
+    return found
 
 
 def insert_subscriptions(
@@ -99,7 +106,7 @@ def insert_subscriptions(
         topics = choices.get(key) or choices.setdefault(key, canonical_json(dict(key)))
         rows.append((subscriber_id, one.digest, one.state.value, one.frequency.value, topics))
     at = literal(now, table.created_at.type)
-    insert_many(
+    made = insert_many(
         session,
         subscriptions,
         ("subscriber_id", "digest", "state", "frequency", "topics"),
@@ -110,10 +117,14 @@ def insert_subscriptions(
             "unsubscribed_at": case((fields["state"] == SubscriptionState.UNSUBSCRIBED.value, at)),
         },
         unique=("subscriber_id", "digest"),
+        returning=("subscriber_id", "digest", "id"),
     )
-    owners = [subscriber_id for subscriber_id, _ in new]
+    found = {(subscriber_id, digest): number for subscriber_id, digest, number in made}
+    owners = [subscriber_id for subscriber_id, one in new if (subscriber_id, one.digest) not in found]
+    if not owners:
+        return found
     query = select(table.subscriber_id, table.digest, table.id).where(among(session, table.subscriber_id, owners))
-    return {(row.subscriber_id, row.digest): row.id for row in session.connection().execute(query)}
+    return found | {(row.subscriber_id, row.digest): row.id for row in session.connection().execute(query)}
 
 
 def update_subscribers(session: Session, changed: Sequence[Subscriber]) -> None:

@@ -25,7 +25,7 @@ from syndicate.store.deliveries import Result, Task
 from syndicate.store.doubts import take_over
 from syndicate.store.due import Span
 from syndicate.store.engine import Database
-from syndicate.store.holders import end_when_frozen, register_holder, remove_holder
+from syndicate.store.holders import register_holder, remove_holder
 from syndicate.store.issues import finish_issues, unbalanced
 from syndicate.store.limits import Limits, try_again
 from syndicate.store.seats import pass_on_seats
@@ -154,10 +154,7 @@ def send_due(
         progress(sum(len(result.task.rows) for result in results))
 
     def ours(session: Session) -> bool:
-        if holder.alone:
-            return True
-        end_when_frozen(session)
-        return still_ours(session, holder.name, batch)
+        return holder.alone or still_ours(session, holder.name, batch)
 
     lease = Lease(database, holder, clock=rules.clock, log=log)
     posting = Posting(
