@@ -322,6 +322,10 @@ class Signup(Section):
         default=False,
         description="Let the reader's browser compute for a second (ALTCHA); the form then needs a script",
     )
+    check_mx: bool = Field(
+        default=False,
+        description="Ask the DNS whether the address's domain takes mail; without an answer it counts as if it does",
+    )
 
 
 class Api(Section):

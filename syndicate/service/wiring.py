@@ -33,6 +33,7 @@ from syndicate.pipeline.deliver.confirmation_mails import ConfirmationMails
 from syndicate.pipeline.deliver.envelopes import Envelopes
 from syndicate.pipeline.deliver.failover import FirstThatWorks
 from syndicate.service.limits import limits_of
+from syndicate.service.mail_domains import MailDomains
 from syndicate.service.tally import Tally
 from syndicate.shipped import shipped
 from syndicate.store.engine import Database
@@ -66,6 +67,8 @@ class Services:
         self.tally = Tally()
         #: What asks Amazon for certificates (``[hook.NAME] provider = "ses"``).
         self.sns = AmazonSns()
+        #: What asks whether domains of new addresses take mail (``[signup] check_mx``).
+        self.mail_domains = MailDomains()
         self._turns: dict[str, Lock] = {}
 
     @cached_property

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from syndicate.config.publications import Digest
+from syndicate.core.addresses import parse_address
 from syndicate.core.form_limits import network_of
 from syndicate.errors import AddressError, UnknownNameError, UsageError
 from syndicate.pipeline.members.signing_up import Origin, SignupDesk, Taken
@@ -121,6 +122,9 @@ class Signup:
         network = network_of(request.client.host if request.client else "")
         try:
             wish = self._wish(request, form, speak, network)
+            # By the domain alone, before anything is looked up: it says nothing of who is known.
+            if settings.signup.check_mx and self._services.mail_domains.takes_no_mail(parse_address(wish.email).domain):
+                return self._answer(request, speak, "problem", form, "problem_address")
             taken = self._desk.sign_up(wish, Origin(network=network, proof=proof), now=now)
         except AddressError:
             return self._answer(request, speak, "problem", form, "problem_address")
