@@ -147,6 +147,10 @@ def test_what_the_parts_must_say() -> None:
     for pretended in ("Re: your boat", "FWD: News", "Aw : Hafen"):
         assert codes(flown(subject=pretended)) == [("subject-reply", "warning")]
     assert codes(flown(subject="Regatta: the results")) == []
+    for long in ("x" * 61, "北海の船" * 8, "e\u0301" * 61):
+        assert codes(flown(subject=long)) == [("subject-long", "warning")]
+    for short in ("x" * 60, "北海の船" * 7, "e\u0301" * 60):
+        assert codes(flown(subject=short)) == []
     homeless = edition(site=SITE.model_copy(update={"postal_address": ""}))
     assert codes(fly(homeless)) == [("postal-address", "warning")]
 
@@ -192,7 +196,7 @@ def test_errors_are_raised_with_what_to_do() -> None:
 def test_every_code_is_met_in_these_tests() -> None:
     met = {code for _, found, _ in PAGES for code, _ in found}
     met |= {"language", "postal-address", "text-empty", "text-markup", "placeholder", "subject-empty"}
-    met |= {"subject-repeated", "subject-reply", "unsubscribe-missing", "shortened", "size"}
+    met |= {"subject-long", "subject-repeated", "subject-reply", "unsubscribe-missing", "shortened", "size"}
     assert met | {"link-dead"} == set(CODES)  # tests/io/test_io_link_check.py
 
 

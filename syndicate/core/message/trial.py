@@ -141,7 +141,8 @@ def _try_digest(templates: TemplateSet, settings: Settings, name: str, found: Fi
             )
         )
         for finding in flight.findings if flight else ():
-            found.note(finding)
+            if finding.code != "subject-long":  # the sample articles' titles say nothing of the publisher's
+                found.note(finding)
 
 
 def _headers(settings: Settings, name: str) -> MessageHeaders:

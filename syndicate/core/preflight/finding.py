@@ -38,6 +38,7 @@ CODES: Mapping[str, str] = {
     "shortened": "nothing; with a smaller max_items or shorter summaries it would not be needed",
     "size": "choose a smaller max_items, or make the template lighter",
     "subject-empty": "let the digest's subject give a text for every issue",
+    "subject-long": "put what matters first, or let the subject be shorter: {{ top.title | truncate_text(50) }}",
     "subject-repeated": "put something of each issue into the subject: {{ top.title }}, {{ issue.date | date }}",
     "subject-reply": "begin with a word of your own: filters and readers take it for a trick",
     "text-empty": "let the .txt template print the articles: some people read nothing else",

@@ -84,7 +84,8 @@ def repair(rendered: RenderedEdition, edition: EditionInput) -> tuple[RenderedEd
 def _checks(rendered: RenderedEdition, root: HtmlElement, edition: EditionInput, where: str) -> Iterator[Finding]:
     page, text = f"{where}.html", f"{where}.txt"
     subject = template_names(edition)[0].strip("[").replace("] ", ".")
-    yield from check_subject(rendered.subject, subject, missing=rendered.subject_missing)
+    shown = fill_markers(rendered.subject, rendered.nonce, dict.fromkeys(SLOTS, ""))
+    yield from check_subject(shown, subject, missing=rendered.subject_missing)
     titles = "\n".join(one.title for one in (*edition.articles, *edition.headlines))
     yield from check_placeholders(rendered.subject, subject, said=titles)
     yield from check_unsubscribe(rendered.html, rendered.text, rendered.nonce, page, text)
