@@ -192,7 +192,9 @@ def test_no_page_after_a_press_has_a_violation(town: Town, language: str) -> Non
     pressed("button[value=undo]", "restored")
     preferences = town.link(Purpose.PREFERENCES, number)
     tab.open(f"{preferences}/address")
-    tab.look(f"document.querySelector('#own').value = '{email}'; document.querySelector('#email').value = 'new.{email}'")
+    tab.look(
+        f"document.querySelector('#own').value = '{email}'; document.querySelector('#email').value = 'new.{email}'"
+    )
     tab.look("document.querySelector('main button').click()")
     until(lambda: bool(tab.look("!!document.querySelector('[role=status]')")), "the mail is on its way")
     without_violations(town, "address asked for")
