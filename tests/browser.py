@@ -21,7 +21,7 @@ _PATIENCE = 60.0
 _PIPES = (
     "import os, sys; [os.dup2(int(n), k) for k, n in enumerate(sys.argv[1:3], 3)]; os.execvp(sys.argv[3], sys.argv[3:])"
 )
-_KEYS = {"Tab": 9, "Enter": 13}
+_KEYS = {"Tab": 9, "Enter": 13, " ": 32}
 
 # Expressions to look at on any page.
 # WCAG 2.2 1.4.3: the contrast of each text with what it stands on, for texts of ordinary size.
@@ -174,9 +174,10 @@ class Browser:
         return None
 
     def troubles(self) -> list[str]:
-        """What the page could not load or run since it was opened."""
+        """What the page could not load or run since it was opened; what became a download was given up, not failed."""
         names = {"Network.loadingFailed", "Runtime.exceptionThrown"}
-        return [json.dumps(event["params"]) for event in self._events if event.get("method") in names]
+        told = [event["params"] for event in self._events if event.get("method") in names]
+        return [json.dumps(each) for each in told if not each.get("canceled")]
 
     def look(self, expression: str) -> Any:
         """The value of a JavaScript expression on the page."""
@@ -187,7 +188,7 @@ class Browser:
     def press(self, key: str) -> None:
         """One key down and up."""
         pressed = {"key": key, "code": key, "windowsVirtualKeyCode": _KEYS[key]}
-        text = {"text": "\r"} if key == "Enter" else {}
+        text = {"text": "\r" if key == "Enter" else key} if key in {"Enter", " "} else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", **pressed, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **pressed)
 

@@ -170,6 +170,57 @@ def test_no_page_has_a_violation(town: Town, language: str, width: int, dark: bo
     town.tab.send("Network.setExtraHTTPHeaders", headers={})
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_no_page_after_a_press_has_a_violation(town: Town, language: str) -> None:
+    """Pages that only a press leads to: each looked at as it stands, small and large, light and dark."""
+    tab, email = town.tab, f"zoe.{language}@example.org"
+    town.publisher.run("subscribers", "add", email, "--digest", "morning")
+    ((number,),) = rows(town.services.database, "SELECT max(id) FROM subscriptions")
+    tab.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
+
+    def pressed(selector: str, page: str) -> None:
+        heading = town.heading()
+        tab.look(f"document.querySelector({selector!r}).click()")
+        until(lambda: bool(tab.look("document.readyState === 'complete'")) and town.heading() != heading, page)
+        without_violations(town, page)
+
+    tab.open(town.link(Purpose.CONFIRM, number))
+    pressed("main button", "confirmed")
+    tab.open(town.link(Purpose.UNSUBSCRIBE, number))
+    pressed("main button", "unsubscribed")
+    pressed("button[value=undo]", "restored")
+    preferences = town.link(Purpose.PREFERENCES, number)
+    tab.open(f"{preferences}/address")
+    tab.look(
+        f"document.querySelector('#own').value = '{email}'; document.querySelector('#email').value = 'new.{email}'"
+    )
+    tab.look("document.querySelector('main button').click()")
+    until(lambda: bool(tab.look("!!document.querySelector('[role=status]')")), "the mail is on its way")
+    without_violations(town, "address asked for")
+    town.publisher.run("run", "--once")
+    tab.open(address_of(town.mails(f"new.{email}")[-1], "address"))
+    without_violations(town, "address to be confirmed")
+    pressed("main button", "address changed")
+    tab.open(f"{preferences}/erase")
+    tab.look("document.querySelector('#own').value = 'another@example.org'")
+    tab.look("document.querySelector('button[value=erase]').click()")
+    until(lambda: bool(tab.look("!!document.querySelector('[role=alert]')")), "it is another's address")
+    without_violations(town, "not erased")
+    tab.look(f"document.querySelector('#own').value = 'new.{email}'")
+    pressed("button[value=erase]", "erased")
+    tab.send("Network.setExtraHTTPHeaders", headers={})
+
+
+def without_violations(town: Town, page: str) -> None:
+    for width, dark in ((320, False), (320, True), (1280, False), (1280, True)):
+        town.tab.screen(width=width, dark=dark)
+        assert town.tab.look(TOO_WIDE) == 0, (page, width)
+        assert town.tab.look(ELSEWHERE) == [], page
+        town.tab.send("Runtime.evaluate", expression=AXE)
+        assert json.loads(town.tab.look(VIOLATIONS)) == [], (page, width, dark)
+
+
 def test_another_address_and_back(town: Town) -> None:
     tab, old, new = town.tab, "olga.quay@example.org", "olga@example.net"
     town.publisher.run("subscribers", "add", old, "--digest", "morning", "--confirmed")
