@@ -53,6 +53,8 @@ class LmtpListener:
             if self.place.startswith(UNIX):
                 path.chmod(0o666)  # the mail server is another user; a message counts by its token alone
         except (OSError, TimeoutError) as error:
+            if self._controller is not None and not self._controller.loop.is_running():
+                self._controller.loop.close()  # its own thread leaves it open when it could not listen
             self._controller = None
             raise InboundError(
                 f"LMTP: cannot listen on {self.place}: {getattr(error, 'strerror', None) or error};"

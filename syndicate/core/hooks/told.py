@@ -58,7 +58,10 @@ def text(fields: Any, *path: str) -> str:
     """A text within nested objects; empty where there is none. Numbers become texts."""
     for key in path:
         fields = fields.get(key) if isinstance(fields, Mapping) else None
-    return str(fields)[:100_000] if isinstance(fields, (str, int, float)) and not isinstance(fields, bool) else ""
+    if not isinstance(fields, (str, int, float)) or isinstance(fields, bool):
+        return ""
+    # JSON can hold NUL and halves of surrogate pairs, which no database takes.
+    return str(fields)[:100_000].replace("\0", " ").encode("utf-8", "replace").decode()
 
 
 def address(fields: Any, *path: str) -> str | None:
