@@ -18,6 +18,7 @@ from syndicate.config.returns import Mailbox
 from syndicate.core.bounces.mime import READ_LIMIT
 from syndicate.errors import InboundError
 from syndicate.io.smtp_opening import cause_of, on_loopback
+from syndicate.io.tls import judging_context
 
 _UID = re.compile(rb"UID (\d+)")
 _FLAGS = re.compile(rb"\\Deleted", re.IGNORECASE)
@@ -170,14 +171,9 @@ def _allow_clear_text(name: str, connection: imaplib.IMAP4) -> None:
 def _context(name: str, config: Mailbox, base: Path) -> ssl.SSLContext:
     authority = base / config.tls_ca_file if config.tls_ca_file else None
     try:
-        context = ssl.create_default_context(cafile=authority)
+        return judging_context(authority, skip_verify=config.tls_skip_verify)
     except OSError as error:
         raise InboundError(f"mailbox {name}: tls_ca_file {authority} cannot be used: {cause_of(error)}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.tls_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _end(connection: imaplib.IMAP4) -> None:

@@ -23,6 +23,7 @@ from syndicate.core.replies import MalformedReplyError, Reply, tidy
 from syndicate.core.transaction import Offers
 from syndicate.errors import RelayError
 from syndicate.io.smtp_session import Session
+from syndicate.io.tls import judging_context
 
 _READY = 220
 _OK = 250
@@ -36,14 +37,9 @@ def tls_context(relay: Relay, base: Path) -> ssl.SSLContext | None:
         return None
     authority = base / relay.tls_ca_file if relay.tls_ca_file else None
     try:
-        context = ssl.create_default_context(cafile=authority)
+        return judging_context(authority, skip_verify=relay.tls_skip_verify)
     except OSError as error:
         raise RelayError(f"relay {relay.label}: tls_ca_file {authority} cannot be used: {cause_of(error)}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if relay.tls_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def open_session(relay: Relay, context: ssl.SSLContext | None, hello: str | None) -> Session:

@@ -1,26 +1,22 @@
-"""Confirmation mails of double opt-in, each a row from the moment it is owed until its outcome; as the ledger does it.
+"""Confirmation mails of double opt-in on their way, each a row until its outcome; as the ledger does it.
 
 A row is ``sending`` durably before its data leaves, and an outcome is written only by the process that holds the row.
+How they come to be owed: ``owed_confirmations.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     and_,
-    bindparam,
     case,
     exists,
     func,
-    insert,
-    literal,
-    literal_column,
     or_,
     select,
     update,
@@ -28,18 +24,13 @@ from sqlalchemy import (
 from sqlmodel import Session, SQLModel
 
 from syndicate.model import DeliveryState, SubscriptionState
-from syndicate.store.columns import UtcDateTime
-from syndicate.store.compiled import Compiled, moment
 from syndicate.store.holders import not_alive
-from syndicate.store.statements import insert_many
 from syndicate.store.subscribers import subscribers, subscriptions
 from syndicate.store.suppressions import suppressed_domains
 from syndicate.store.tables import AddressChangeRow, ConfirmationRow, SuppressionRow
 
 # List bombing: a stranger may type any address into a form, again and again (email.md R20). [signup] mails_per_day.
-MOST_IN_A_DAY = 3
-_DAY = timedelta(days=1)
-_OPEN = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
+WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 
 confirmations = SQLModel.metadata.tables[str(ConfirmationRow.__tablename__)]
 suppressions = SQLModel.metadata.tables[str(SuppressionRow.__tablename__)]
@@ -87,99 +78,6 @@ class ConfirmationsWaiting:
     next_at: datetime | None
 
 
-def queue(session: Session, subscription_id: int, now: datetime, most: int = MOST_IN_A_DAY) -> bool:
-    """Owe a confirmation mail, in the transaction that makes the subscription unconfirmed.
-
-    False, and nothing written, when one is still on its way or its address had ``most`` of them in the last 24 hours.
-    """
-    at = moment(session, now)
-    values = {"subscription_id": subscription_id, "now": at, "since": moment(session, now - _DAY), "most": most}
-    return _QUEUE.run(session, values) == 1
-
-
-def queue_change(session: Session, subscription_id: int, change_id: int, now: datetime, most: int) -> bool:
-    """Owe a mail that asks a new address for its confirmation; False when that address had enough of them."""
-    key = select(changes.c.email_key).where(changes.c.id == change_id).scalar_subquery()
-    values = _fresh(now) | {"subscription_id": subscription_id, "address_change_id": change_id}
-    row = [literal(value, confirmations.c[name].type) for name, value in values.items()]
-    wanted = _had(key, literal(now - _DAY, UtcDateTime())) < most
-    statement = insert(confirmations).from_select(list(values), select(*row).where(wanted))
-    return session.connection().execute(statement).rowcount == 1
-
-
-def queue_notice(session: Session, subscription_id: int, change_id: int, now: datetime) -> None:
-    """Owe the mail that tells an old address of its change, with the way back (``add_way_back``). Nothing limits it."""
-    values = _fresh(now) | {"address_change_id": change_id}
-    session.connection().execute(insert(confirmations).values(subscription_id=subscription_id, **values))
-
-
-def _had(email_key: Any, since: Any) -> ColumnElement[int]:
-    """How many such mails an address had since a time."""
-    recent = and_(confirmations.c.created_at > since, confirmations.c.state != DeliveryState.CANCELLED.value)
-    own = (
-        select(func.count())
-        .select_from(subscribers)
-        .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
-        .join(confirmations, confirmations.c.subscription_id == subscriptions.c.id)
-        .where(subscribers.c.email_key == email_key, confirmations.c.address_change_id.is_(None), recent)
-    )
-    asked = (
-        select(func.count())
-        .select_from(changes)
-        .join(confirmations, confirmations.c.address_change_id == changes.c.id)
-        .where(changes.c.email_key == email_key, changes.c.created_at > since, recent)
-    )
-    return own.scalar_subquery() + asked.scalar_subquery()
-
-
-def _queue(_dialect: str) -> Any:
-    number = bindparam("subscription_id", type_=Integer())
-    now, since = bindparam("now", type_=UtcDateTime()), bindparam("since", type_=UtcDateTime())
-    mine = subscribers.alias("mine")
-    key = (
-        select(mine.c.email_key)
-        .join(subscriptions, subscriptions.c.subscriber_id == mine.c.id)
-        .where(subscriptions.c.id == number)
-        .scalar_subquery()
-    )
-    waiting = exists().where(
-        confirmations.c.subscription_id == number,
-        confirmations.c.address_change_id.is_(None),
-        # Written out: lists are for SQLAlchemy to put in, which does not run this.
-        confirmations.c.state.in_([literal_column(f"'{each}'") for each in (*_OPEN, DeliveryState.SENDING.value)]),
-    )
-    wanted = and_(~waiting, _had(key, since) < bindparam("most", type_=Integer()))
-    row = select(number, literal(DeliveryState.QUEUED.value), literal(0), now, now).where(wanted)
-    return insert(confirmations).from_select(["subscription_id", "state", "attempts", "due_at", "created_at"], row)
-
-
-_QUEUE = Compiled(_queue)
-
-
-def queue_many(session: Session, subscription_ids: Sequence[int], now: datetime) -> None:
-    """Owe one confirmation mail to each of these new subscriptions (an import)."""
-    rows = [(number,) for number in subscription_ids]
-    insert_many(session, confirmations, ("subscription_id",), rows, _fresh(now))
-
-
-def _fresh(now: datetime) -> dict[str, Any]:
-    return {"state": DeliveryState.QUEUED.value, "attempts": 0, "due_at": now, "created_at": now}
-
-
-def cancel(session: Session, subscription_ids: Sequence[int], now: datetime) -> int:
-    """Cancel what is not yet on the wire: the subscription was confirmed or ended meanwhile. Returns the number."""
-    statement = (
-        update(confirmations)
-        .where(
-            confirmations.c.subscription_id.in_(subscription_ids),
-            confirmations.c.address_change_id.is_(None),
-            confirmations.c.state.in_(_OPEN),
-        )
-        .values(state=DeliveryState.CANCELLED.value, finished_at=now)
-    )
-    return int(session.connection().execute(statement).rowcount)
-
-
 def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
     """Confirmation mails to be sent now, oldest first, at most ``limit``. Suppressed addresses are left out and ended.
 
@@ -208,7 +106,7 @@ def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
             (suppressions.c.scope == "address")
             & (suppressions.c.value == func.coalesce(changes.c.email_hash, subscribers.c.email_hash)),
         )
-        .where(confirmations.c.state.in_(_OPEN), confirmations.c.due_at <= now, _wanted())
+        .where(confirmations.c.state.in_(WAITING), confirmations.c.due_at <= now, _wanted())
         .order_by(confirmations.c.due_at, confirmations.c.id)
         .limit(limit)
     )
@@ -218,7 +116,7 @@ def due(session: Session, now: datetime, limit: int) -> list[DueConfirmation]:
     for number, reason in refused.items():
         connection.execute(
             update(confirmations)
-            .where(confirmations.c.id == number, confirmations.c.state.in_(_OPEN))
+            .where(confirmations.c.id == number, confirmations.c.state.in_(WAITING))
             .values(state=DeliveryState.SUPPRESSED.value, reply=reason, finished_at=now)
         )
     return [
@@ -242,7 +140,7 @@ def put_off(session: Session, confirmation_id: int, due_at: datetime) -> None:
     """Have one wait for its turn: a limit holds it back. No attempt is counted."""
     session.connection().execute(
         update(confirmations)
-        .where(confirmations.c.id == confirmation_id, confirmations.c.state.in_(_OPEN))
+        .where(confirmations.c.id == confirmation_id, confirmations.c.state.in_(WAITING))
         .values(due_at=due_at)
     )
 
@@ -257,7 +155,7 @@ def mark_sending(session: Session, confirmation_id: int, holder: str, now: datet
         update(confirmations)
         .where(
             confirmations.c.id == confirmation_id,
-            confirmations.c.state.in_(_OPEN),
+            confirmations.c.state.in_(WAITING),
             confirmations.c.due_at <= now,
             wanted,
         )
@@ -339,7 +237,7 @@ def next_due(session: Session) -> datetime | None:
     query = (
         select(func.min(confirmations.c.due_at))
         .join(subscriptions, subscriptions.c.id == confirmations.c.subscription_id)
-        .where(confirmations.c.state.in_(_OPEN), _wanted())
+        .where(confirmations.c.state.in_(WAITING), _wanted())
     )
     found: datetime | None = session.connection().execute(query).scalar_one()
     return found
@@ -348,7 +246,7 @@ def next_due(session: Session) -> datetime | None:
 def waiting(session: Session) -> ConfirmationsWaiting:
     """How many confirmation mails are owed still."""
     query = select(confirmations.c.state, func.count()).where(
-        confirmations.c.state.in_((*_OPEN, DeliveryState.SENDING.value))
+        confirmations.c.state.in_((*WAITING, DeliveryState.SENDING.value))
     )
     rows = session.connection().execute(query.group_by(confirmations.c.state))
     counts: dict[str, int] = {row.state: row[1] for row in rows}
@@ -374,7 +272,7 @@ def last_of(session: Session, subscription_ids: Sequence[int]) -> dict[int, Last
             reply=row.reply,
             created_at=row.created_at,
             finished_at=row.finished_at,
-            next_try_at=row.due_at if row.state in _OPEN else None,
+            next_try_at=row.due_at if row.state in WAITING else None,
         )
         for row in session.connection().execute(query)
     }

@@ -19,7 +19,7 @@ from syndicate.io.smtp import SmtpSender
 from syndicate.model import DeliveryState, Envelope, Keyring, Outcome, OutcomeKind, Rate, RetryPlan, SubscriptionState
 from syndicate.pipeline.deliver import DeliverResult, Holder, Rules, post_office, send_confirmations
 from syndicate.pipeline.deliver import confirmations as sending
-from syndicate.store import confirmations
+from syndicate.store import owed_confirmations
 from syndicate.store.confirmations import DueConfirmation
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder, remove_holder
@@ -43,7 +43,7 @@ def owed(world: World, *emails: str) -> None:
                 select(col(SubscriptionRow.id)).where(col(SubscriptionRow.subscriber_id) == subscriber_id)
             ).scalar_one()
             assert number is not None
-            assert confirmations.queue(session, number, world.now)
+            assert owed_confirmations.queue(session, number, world.now)
 
 
 def envelope(confirmation: DueConfirmation, _now: datetime) -> Envelope:

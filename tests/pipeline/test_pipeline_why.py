@@ -26,7 +26,7 @@ from syndicate.model import (
 from syndicate.pipeline import control
 from syndicate.pipeline.members.erasing import erase
 from syndicate.pipeline.why import IssueStory, Story, why
-from syndicate.store import confirmations, suppressions
+from syndicate.store import confirmations, owed_confirmations, suppressions
 from syndicate.store.deliveries import take
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import SuppressionReason
@@ -296,7 +296,7 @@ def test_a_confirmation_mail_that_waits_is_told(world: World) -> None:
         number = session.execute(
             text("SELECT id FROM subscriptions WHERE subscriber_id = :id"), {"id": subscriber_id}
         ).scalar_one()
-        assert confirmations.queue(session, number, world.now)
+        assert owed_confirmations.queue(session, number, world.now)
         assert confirmations.waiting(session).next_at == world.now
         confirmations.mark_sending(session, confirmations.due(session, world.now, 1)[0].id, "me", world.now)
         assert confirmations.waiting(session).sending == 1

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from syndicate.core.addresses import hash_address, parse_address
 from syndicate.model import DeliveryState, Frequency, Subscription, SubscriptionState
-from syndicate.store import confirmations, newcomers, suppressions
+from syndicate.store import confirmations, newcomers, owed_confirmations, suppressions
 from syndicate.store.engine import Database
 from syndicate.store.holders import register_holder
 
@@ -36,7 +36,7 @@ def subscription(database: Database, email: str, now: datetime, digest: str = "m
 
 def owe(database: Database, number: int, now: datetime) -> bool:
     with database.write() as session:
-        return confirmations.queue(session, number, now)
+        return owed_confirmations.queue(session, number, now)
 
 
 def due(database: Database, now: datetime) -> list[confirmations.DueConfirmation]:
@@ -107,8 +107,8 @@ def test_nobody_is_asked_who_has_answered(database: Database, now: datetime, sta
         session.connection().execute(text("UPDATE subscriptions SET state = :state"), {"state": state.value})
         assert not confirmations.mark_sending(session, one.id, "me", now)
         assert confirmations.due(session, now, 100) == []
-        assert confirmations.cancel(session, [number], now) == 1
-        assert confirmations.cancel(session, [number], now) == 0
+        assert owed_confirmations.cancel(session, [number], now) == 1
+        assert owed_confirmations.cancel(session, [number], now) == 0
 
 
 def test_suppressed_addresses_are_ended_not_asked(database: Database, now: datetime) -> None:

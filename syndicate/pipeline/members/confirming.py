@@ -8,7 +8,7 @@ from syndicate.core.consent import Event, moved
 from syndicate.core.links import Purpose, verify
 from syndicate.errors import StoreBusyError, UnknownNameError
 from syndicate.model import Keyring, Subscription
-from syndicate.store import confirmations, subscribers
+from syndicate.store import owed_confirmations, subscribers
 from syndicate.store.engine import Database
 
 
@@ -38,7 +38,7 @@ def confirm(
             return before
         if not subscribers.move_subscription(session, before, after):
             raise StoreBusyError("the subscription was changed at the same time; try again")
-        confirmations.cancel(session, [before.id], now)
+        owed_confirmations.cancel(session, [before.id], now)
         subscribers.record_event(
             session, before.id, Event.CONFIRM, via=via, now=now, detail={"network": network} if network else {}
         )

@@ -14,7 +14,7 @@ from syndicate.core.consent import Event, after, moved
 from syndicate.core.subscriber_lines import SubscriberLine
 from syndicate.core.topics import EVERYTHING, changed_topics, chosen_topics
 from syndicate.model import Keyring, Subscriber, Subscription, SubscriptionState
-from syndicate.store import confirmations, subscriber_batches, subscribers
+from syndicate.store import owed_confirmations, subscriber_batches, subscribers
 from syndicate.store.articles import highest_seq
 from syndicate.store.suppressions import suppressed_domains, suppressed_hashes
 
@@ -228,7 +228,7 @@ def _write(session: Session, chunk: _Chunk, result: Imported) -> None:
         if membership.stored is None and membership.wanted.state is SubscriptionState.UNCONFIRMED:
             unconfirmed.append(number)
     subscriber_batches.insert_import_events(session, events, file=chunk.rules.origin, via=VIA, now=chunk.now)
-    confirmations.queue_many(session, unconfirmed, chunk.now)
+    owed_confirmations.queue_many(session, unconfirmed, chunk.now)
     result.owed += len(unconfirmed)
 
 
@@ -264,7 +264,7 @@ def _write_memberships(session: Session, chunk: _Chunk, ids: Mapping[str, int]) 
     subscriber_batches.update_subscriptions(session, changed)
     if moved_on:
         # Confirmed or ended by this file: a confirmation mail that is still waiting has lost its point.
-        confirmations.cancel(session, moved_on, chunk.now)
+        owed_confirmations.cancel(session, moved_on, chunk.now)
     by_subscriber = subscriber_batches.insert_subscriptions(session, new, now=chunk.now)
     return {
         (key, digest): by_subscriber[ids[key], digest] if membership.stored is None else membership.stored.id

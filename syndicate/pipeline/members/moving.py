@@ -15,7 +15,7 @@ from syndicate.core.form_limits import limit_key, next_arrival
 from syndicate.core.links import Purpose, verify
 from syndicate.errors import AddressError, TransitionError, UnknownNameError, UsageError
 from syndicate.model import Keyring, Subscriber, Subscription
-from syndicate.store import confirmations, subscribers
+from syndicate.store import owed_confirmations, subscribers
 from syndicate.store.address_changes import (
     AddressChange,
     add_change,
@@ -76,7 +76,7 @@ def ask_for_move(
         # The same work whether the new address may be written to or not: time must not tell.
         most = 0 if is_suppressed(session, email_hash, address.domain) else settings.signup.mails_per_day
         change = add_change(session, person.id, address, email_hash, now)
-        confirmations.queue_change(session, subscription.id, change, now, most)
+        owed_confirmations.queue_change(session, subscription.id, change, now, most)
 
 
 def show_move(database: Database, keyring: Keyring, token: str, *, now: datetime) -> Move:
@@ -113,7 +113,7 @@ def move(database: Database, keyring: Keyring, token: str, *, now: datetime) -> 
         if is_suppressed(session, change.email_hash, change.domain):
             raise TransitionError("this address may not be written to")
         if change.reverts is None and found:
-            confirmations.queue_notice(session, found[0].id, add_way_back(session, change, now), now)
+            owed_confirmations.queue_notice(session, found[0].id, add_way_back(session, change, now), now)
         complete_change(session, change, now)
         if change.reverts is not None:
             drop_open(session, person.id)

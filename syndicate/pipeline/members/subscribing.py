@@ -22,7 +22,7 @@ from syndicate.core.consent import Event, after, moved
 from syndicate.core.topics import changed_topics, first_topics
 from syndicate.errors import StoreBusyError
 from syndicate.model import Frequency, Keyring, Subscriber, Subscription, SubscriptionState
-from syndicate.store import confirmations, newcomers, subscribers
+from syndicate.store import newcomers, owed_confirmations, subscribers
 from syndicate.store.articles import highest_seq
 from syndicate.store.engine import Database
 from syndicate.store.suppressions import suppression_of
@@ -138,7 +138,7 @@ def _as_much_work(session: Session, email_key: str, request: _Request) -> None:
     subscribers.find_subscriber(session, email_key)
     subscribers.subscription_to(session, 0, request.wish.digest)
     for _ in range(2):
-        confirmations.queue(session, 0, request.now, most=0)
+        owed_confirmations.queue(session, 0, request.now, most=0)
 
 
 def _read(wish: Wish, settings: Settings, now: datetime) -> _Request:
@@ -191,7 +191,7 @@ def _again(session: Session, before: Subscription, request: _Request) -> Answer:
             raise StoreBusyError("the subscription was changed by another process at the same time; try again")
         _record(session, before.id, request)
     if moves_to.state is SubscriptionState.CONFIRMED:
-        confirmations.cancel(session, [before.id], request.now)
+        owed_confirmations.cancel(session, [before.id], request.now)
     return Answer.ALREADY if known else _owe(session, moves_to, request)
 
 
@@ -204,7 +204,7 @@ def _topics(session: Session, before: Subscription, chosen: list[str]) -> dict[s
 def _owe(session: Session, subscription: Subscription, request: _Request) -> Answer:
     if subscription.state is SubscriptionState.CONFIRMED:
         return Answer.CONFIRMED
-    owed = confirmations.queue(session, subscription.id, request.now, request.mails_per_day)
+    owed = owed_confirmations.queue(session, subscription.id, request.now, request.mails_per_day)
     return Answer.CONFIRMATION_OWED if owed else Answer.ENOUGH_MAILS
 
 

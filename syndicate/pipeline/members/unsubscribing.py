@@ -17,7 +17,7 @@ from syndicate.core.consent import UNDO_WITHIN, Event, moved
 from syndicate.core.links import PROBES, Purpose, verify_from_mail, verify_unsubscribe
 from syndicate.errors import StoreBusyError, TokenError, TransitionError, UnknownNameError
 from syndicate.model import Keyring, Subscription, SubscriptionState
-from syndicate.store import confirmations, subscribers
+from syndicate.store import owed_confirmations, subscribers
 from syndicate.store.engine import Database
 from syndicate.store.probes import note_probe
 from syndicate.store.suppressions import is_suppressed
@@ -146,6 +146,6 @@ def _end(session: Session, subscription_id: int, event: Event, via: str, now: da
         return Ended(subscription=before, changed=False)
     if not subscribers.move_subscription(session, before, after):
         raise StoreBusyError("the subscription was changed at the same time; try again")
-    confirmations.cancel(session, [subscription_id], now)
+    owed_confirmations.cancel(session, [subscription_id], now)
     subscribers.record_event(session, subscription_id, event, via=via, now=now, detail={"was": before.state})
     return Ended(subscription=after, changed=True)
