@@ -64,13 +64,11 @@ RELAYS_LOOK = timedelta(seconds=15)
 NOTICES_EVERY = timedelta(seconds=30)
 # A hub's call is answered by a reading of its feed after half of this on average.
 CALLS_LOOK = timedelta(seconds=0.5)
-
-
 # So many seconds the first feeds wait for the first reading of the sources.
 FIRST_READING = 10.0
 READERS = "readers"
-# A webhook that took nothing of what it was sent is left alone for so long.
 CALLERS = "callers"
+# A webhook that took nothing of what it was sent is left alone for so long.
 WEBHOOK_PAUSE = timedelta(seconds=30)
 
 

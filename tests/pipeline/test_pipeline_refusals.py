@@ -131,6 +131,20 @@ def test_an_issue_pauses_when_too_much_of_it_is_refused(world: World) -> None:
         assert paused_by_itself(session) == {}
 
 
+def test_what_was_refused_before_enough_was_answered_counts_when_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "JUDGE_SELDOM", 0.0)
+    for number in range(40):
+        world.subscriber(f"{'dead' if number < 6 else 'ann'}{number}@reader.example")
+    world.article("story")
+    world.poll()
+    issue = world.compose()
+    world.deliver(ScriptedSender(answer=refuse(UNKNOWN, "dead"), connections=1), shares=PauseShares(least=20))
+    assert world.issue(issue.id).state is IssueState.PAUSED
+    assert world.counts(issue.id).rejected == 6
+
+
 @pytest.mark.parametrize(
     ("least", "percent", "said"), [(41, 10, UNKNOWN), (20, 0, UNKNOWN), (20, 40, UNKNOWN), (20, 10, FULL)]
 )

@@ -32,6 +32,8 @@ _SOONEST, _LATEST = 0.02, 0.5
 TOUCH_EVERY = 5.0
 # So often it is asked whether an issue is to pause: the sums of a large one take some 50 ms.
 JUDGE_EVERY = 1.0
+# And so often when nothing more was refused: few may have been answered when it was.
+JUDGE_SELDOM = 10.0
 
 
 class _Taken(NamedTuple):
@@ -82,7 +84,9 @@ class Posting:
         self._dry = False
         self._dealt_at = time.monotonic()
         self._touched = time.monotonic()
-        self._refusals: set[int] = set()
+        # The issues of which something was refused, and whether something was since they were last judged.
+        self._refused_in: set[int] = set()
+        self._newly_refused = False
         self._judged_at = float("-inf")
 
     def post(self, session: Session, batch: Sequence[Request], asking: Sequence[Request], now: datetime) -> Posted:
@@ -98,6 +102,8 @@ class Posting:
         self._tell_dealer(session, batch, results, now)
         if any(result.state is DeliveryState.REJECTED for result in results):
             self._refused(session, results, now)
+        if self._refused_in:
+            self._judge_issues(session, now)
         if asking and ours and not lost:
             taken = self._take(session, asking, now)
         fresh = {issue_id for task in taken.tasks for issue_id in task.issues} - self._started
@@ -108,17 +114,21 @@ class Posting:
         return Posted(batch, asking, taken, fresh, ours, lost, now)
 
     def _refused(self, session: Session, results: Sequence[Result], now: datetime) -> None:
-        """What follows from refusals: dead addresses are suppressed, an issue of which too much is refused pauses."""
+        """Suppress dead addresses, and remember the issues."""
         for subscriber_id in add_refusals(session, results, now):
             judge(session, subscriber_id, self._rules.thresholds, now)
-        self._refusals |= {
+        self._refused_in |= {
             issue_id for result in results if result.state is DeliveryState.REJECTED for issue_id in result.task.issues
         }
-        if time.monotonic() - self._judged_at < JUDGE_EVERY:
+        self._newly_refused = True
+
+    def _judge_issues(self, session: Session, now: datetime) -> None:
+        """Pause the issues of which too much was refused."""
+        if time.monotonic() - self._judged_at < (JUDGE_EVERY if self._newly_refused else JUDGE_SELDOM):
             return
-        for issue_id, cause in pause_if_refused(session, self._refusals, self._rules.shares, now).items():
+        for issue_id, cause in pause_if_refused(session, self._refused_in, self._rules.shares, now).items():
             self._log(f"issue {issue_id} is paused: {cause}; look at `syndicate issues show {issue_id}`")
-        self._refusals.clear()
+        self._newly_refused = False
         self._judged_at = time.monotonic()
 
     def conclude(self, posted: Posted) -> None:
