@@ -6,10 +6,8 @@ Killed in the middle, it is run again: what was stored is found there, and nobod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
 
 from syndicate.config import Settings
 from syndicate.core.subscriber_lines import Header, LineReader, Record, SubscriberLine, read_header, records
@@ -21,14 +19,6 @@ from syndicate.store.engine import Database
 # A transaction touches most pages of the index of hashes, which are in no order, whether it has 1,000 lines or 10,000;
 # it holds the write lock for about half a second.
 CHUNK = 10_000
-
-
-class _Read(NamedTuple):
-    """Some lines of a file, and what is wrong with others, by their numbers; ``records`` in all."""
-
-    lines: list[SubscriberLine]
-    problems: list[tuple[int, str]]
-    records: int
 
 
 def import_subscribers(
@@ -52,30 +42,15 @@ def import_subscribers(
     header = read_header(next(found, None))
     result = Imported(unused=header.unused)
     reader = LineReader(header, settings.digest, _default_digest(settings, rules, header))
+    parsed = _parsed(reader, found, result, report)
     begin = database.read if rules.dry_run else database.write
     seen: set[int] = set()
-    # SQLite lets other threads work while it writes, and half of the time is its: the next lines are read meanwhile.
-    with ThreadPoolExecutor(1, "import") as ahead:
-        coming = ahead.submit(_read, reader, found)
-        while (chunk := coming.result()).records:
-            coming = ahead.submit(_read, reader, found)
-            result.lines += chunk.records
-            result.bad += len(chunk.problems)
-            for number, problem in chunk.problems:
-                report(number, problem)
-            with begin() as session:
-                store_lines(
-                    session,
-                    chunk.lines,
-                    settings.digest,
-                    keyring,
-                    rules,
-                    now=now,
-                    result=result,
-                    report=report,
-                    seen=seen,
-                )
-            progress(chunk.records)
+    while lines_read := list(islice(parsed, CHUNK)):
+        with begin() as session:
+            store_lines(
+                session, lines_read, settings.digest, keyring, rules, now=now, result=result, report=report, seen=seen
+            )
+        progress(len(lines_read))
     return result
 
 
@@ -90,13 +65,13 @@ def _default_digest(settings: Settings, rules: ImportRules, header: Header) -> s
     return None
 
 
-def _read(reader: LineReader, found: Iterator[Record]) -> _Read:
-    """The next lines of the file; no records at its end."""
-    lines, problems, count = [], [], 0
-    for record in islice(found, CHUNK):
-        count += 1
+def _parsed(
+    reader: LineReader, found: Iterable[Record], result: Imported, report: Callable[[int, str], None]
+) -> Iterator[SubscriberLine]:
+    for record in found:
+        result.lines += 1
         try:
-            lines.append(reader.read(record))
+            yield reader.read(record)
         except (AddressError, UsageError) as error:
-            problems.append((record.number, str(error)))
-    return _Read(lines, problems, count)
+            result.bad += 1
+            report(record.number, str(error))
